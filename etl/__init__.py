@@ -1,0 +1,1 @@
+"""Dataframe-based batch ETL for MLB betting data."""

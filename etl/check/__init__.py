@@ -1,0 +1,1 @@
+"""Check frames against contracts, and zones against promises."""

@@ -1,0 +1,76 @@
+"""Rows that broke a rule, in the shape of `audit.rejects`: whole, with the rule and the place they came from."""
+
+import hashlib
+from collections.abc import Mapping
+
+import polars as pl
+
+from etl.check.contract import BROKEN
+from etl.check.contract import sentences as sentences_of
+from schemas import TABLES, Table
+
+_OF_THE_LOAD = ("load_id", "batch_id", "extracted_at", BROKEN)
+
+
+def reject_frame(
+    rejected: pl.DataFrame,
+    table: Table,
+    *,
+    run_id: int,
+    batch_id: int,
+    origin: pl.DataFrame | None,
+    source_table: str | None,
+    id_column: str,
+    sentences: Mapping[str, str],
+) -> pl.DataFrame:
+    """The rejects of one table, in the contract of `audit.rejects`; empty for none.
+
+    Args:
+        rejected: rows with `broken_rules`.
+        table: the table that refused them.
+        run_id: the run.
+        batch_id: the batch.
+        origin: the rows as they were read, found again by `id_column`; None: the rejected rows themselves.
+        source_table: where they were read from; None: the column `source_table` of the original row.
+        id_column: the row's id, in `rejected` and (or `id`) in `origin`.
+        sentences: rule -> sentence, beside the contract's own.
+    """
+    schema = TABLES["audit.rejects"].schema
+    if rejected.is_empty():
+        return pl.DataFrame(schema=schema)
+    whole = _originals(rejected, origin, id_column)
+    text = whole.select(pl.struct(pl.exclude(_OF_THE_LOAD)).struct.json_encode()).to_series()
+    known = sentences_of(table) | dict(sentences)
+    first = rejected[BROKEN].list.first()
+    return (
+        pl.DataFrame(
+            {
+                "source_table": whole["source_table"]
+                if source_table is None
+                else pl.Series([source_table] * len(whole)),
+                "source_id": rejected[id_column],
+                "rule": first,
+                "rules": rejected[BROKEN],
+                "reason": first.replace_strict(known, default=first, return_dtype=pl.String),
+                "row": text,
+                "row_hash": [hashlib.sha256(row.encode()).hexdigest()[:32] for row in text],
+            }
+        )
+        .select(
+            run_id=pl.lit(run_id, pl.Int32),
+            batch_id=pl.lit(batch_id, pl.Int32),
+            zone=pl.lit(table.zone),
+            table_name=pl.lit(table.name),
+            **{name: pl.col(name).cast(schema[name]) for name in list(schema)[4:]},
+        )
+        .select(*schema)
+    )
+
+
+def _originals(rejected: pl.DataFrame, origin: pl.DataFrame | None, id_column: str) -> pl.DataFrame:
+    """The original row of each rejected one, in the same order."""
+    if origin is None:
+        return rejected
+    key = id_column if id_column in origin.columns else "id"
+    ids = rejected.select(pl.col(id_column).cast(origin.schema[key]).alias(key))
+    return ids.join(origin, on=key, how="left", maintain_order="left")

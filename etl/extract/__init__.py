@@ -1,0 +1,1 @@
+"""Read from the legacy or from a zone, and nothing else."""

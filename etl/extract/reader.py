@@ -1,0 +1,72 @@
+"""Read a query into a frame through connectorx, under a snapshot where one is given."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+import polars as pl
+
+from etl.errors import DatabaseFault, DatabaseUnreachable, PermissionMissing
+
+_NOT_FOR_CONNECTORX = {"host", "password", "user", "dbname", "passfile", "service"}
+_TRANSIENT = ("connection closed", "server closed", "terminating connection", "error communicating", "timed out")
+
+
+def read_frame(query: str, url: str, *, before: Sequence[str] = ()) -> pl.DataFrame:
+    """The rows of `query`, in connectorx's types: numeric is decimal(38,10), timestamptz is microseconds in UTC.
+
+    Args:
+        query: one SELECT.
+        url: an ordinary DSN that :mod:`etl.database` has already opened once: connectorx needs half a minute to
+            notice that a server is not there.
+        before: statements for the session, such as those that join a snapshot.
+
+    Raises:
+        DatabaseFault: the query failed; the message is the server's.
+    """
+    with _panics_are_errors():
+        return pl.read_database_uri(
+            query, connectorx_url(url), engine="connectorx", protocol="binary", pre_execution_query=list(before)
+        )
+
+
+def connectorx_url(url: str) -> str:
+    """The DSN in the one form that connectorx takes: host (or socket directory, percent-encoded) in the authority."""
+    parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    user = given.get("user") or unquote(parts.username or "")
+    password = given.get("password") or unquote(parts.password or "")
+    host = given.get("host") or unquote(parts.hostname or "") or "localhost"
+    authority = quote(host, safe="")
+    if user:
+        authority = f"{quote(user, safe='')}{':' + quote(password, safe='') if password else ''}@{authority}"
+    if parts.port:
+        authority = f"{authority}:{parts.port}"
+    kept = {k: v for k, v in given.items() if k not in _NOT_FOR_CONNECTORX}
+    path = f"/{given['dbname']}" if given.get("dbname") else parts.path
+    return urlunsplit(parts._replace(netloc=authority, path=path, query=urlencode(kept)))
+
+
+@contextmanager
+def _panics_are_errors() -> Iterator[None]:
+    # NOTE: what connectorx cannot decode, or loses in mid-stream, is a PanicException, which is a BaseException.
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except RuntimeError as error:
+        raise _typed(error) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _typed(error) from None
+
+
+def _typed(error: BaseException) -> Exception:
+    message = " ".join(str(error).split())
+    lowered = message.lower()
+    if "permission denied" in lowered:
+        return PermissionMissing(message, next_step="grant the reading role SELECT on the legacy tables")
+    if any(word in lowered for word in _TRANSIENT):
+        return DatabaseUnreachable(f"the session was lost while reading: {message}", next_step="run again")
+    return DatabaseFault(f"reading failed: {message}")

@@ -1,0 +1,1 @@
+"""Write to the target: tables, copies, the ledger, publication."""

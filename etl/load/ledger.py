@@ -1,0 +1,180 @@
+"""The ledger: runs, loads, batches, attempts, rejects, checks. What it says is committed with what it speaks of."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from etl import database
+from etl.database import Connection, literal
+from etl.errors import Interrupted
+from etl.load.copy import copy_frame
+from etl.load.ddl import create_load, load_relation
+from etl.report import Check
+from schemas import TABLES, Table
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run is, for its row in `audit.runs`."""
+
+    phases: tuple[str, ...]
+    layout: str
+    code_version: str
+    contracts_hash: str
+    config_hash: str
+    host: str
+    pid: int
+
+
+def begin_run(connection: Connection, facts: RunFacts) -> int:
+    """Enter a new run as running; return its number. Runs that died as `running` become `interrupted`."""
+    # The lock is held, so whoever is still entered as running is dead.
+    died = "update audit.runs set status = 'interrupted', message = coalesce(message, 'died') where status = 'running'"
+    database.execute(connection, died)
+    values = ", ".join(
+        [
+            literal("running"),
+            f"{literal(list(facts.phases))}::text[]",
+            literal(facts.layout),
+            "clock_timestamp()",
+            literal(facts.code_version),
+            literal(facts.contracts_hash),
+            literal(facts.config_hash),
+            literal(facts.host),
+            literal(facts.pid),
+        ]
+    )
+    number = database.scalar(
+        connection,
+        "insert into audit.runs (run_id, status, phases, layout, started_at, code_version, contracts_hash, "
+        f"config_hash, host, pid) select coalesce(max(run_id), 0) + 1, {values} from audit.runs returning run_id",
+    )
+    return int(number)
+
+
+def set_snapshot(connection: Connection, run_id: int, taken_at: Any) -> None:
+    """Note when the legacy snapshot was taken."""
+    when = literal(taken_at.isoformat())
+    database.execute(connection, f"update audit.runs set snapshot_at = {when} where run_id = {run_id}")
+
+
+def end_run(connection: Connection, run_id: int, *, status: str, message: str, report: str | None) -> None:
+    """Enter how a run ended."""
+    database.execute(
+        connection,
+        f"update audit.runs set status = {literal(status)}, message = {literal(message)}, "
+        f"finished_at = clock_timestamp(), report = {literal(report)}::jsonb where run_id = {run_id}",
+    )
+
+
+def create_loads(connection: Connection, run_id: int, tables: Sequence[Table]) -> None:
+    """Make the empty load tables of a run and enter them."""
+    entries = ", ".join(
+        f"({run_id}, {literal(t.full_name)}, {run_id}, {literal(load_relation(t, run_id))}, "
+        f"{literal(t.fingerprint())}, clock_timestamp())"
+        for t in tables
+    )
+    made = [statement for table in tables for statement in create_load(table, run_id)]
+    entered = f"insert into audit.loads (load_id, table_name, run_id, relation, contract, created_at) values {entries}"
+    database.script(connection, [*made, entered])
+
+
+def set_loaded(connection: Connection, run_id: int, counts: Mapping[str, int]) -> None:
+    """Enter the row counts of a run's loads, by ``zone.table``."""
+    values = ", ".join(f"({literal(name)}, {count}::bigint)" for name, count in counts.items())
+    database.execute(
+        connection,
+        f"update audit.loads l set loaded_rows = v.n from (values {values}) v(name, n) "
+        f"where l.load_id = {run_id} and l.table_name = v.name",
+    )
+
+
+def fence(connection: Connection, run_id: int) -> None:
+    """The run is still open, and stays so until this transaction ends; otherwise nothing may be committed.
+
+    Raises:
+        Interrupted: somebody closed the run: its coordinator is dead or was superseded.
+    """
+    status = database.scalar(connection, f"select status from audit.runs where run_id = {run_id} for share")
+    if status != "running":
+        raise Interrupted(f"run {run_id} is {status or 'unknown'}, no longer running: this batch was not written")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """A batch for its row in `audit.batches`. `counts`: by ``zone.table``, what happened to its rows."""
+
+    run_id: int
+    batch_id: int
+    first_key: int | None
+    last_key: int | None
+    read_rows: int
+    loaded_rows: int
+    rejected_rows: int
+    collapsed_rows: int
+    counts: Mapping[str, Mapping[str, float]]
+
+
+def enter_batch(connection: Connection, entry: BatchEntry) -> None:
+    """Enter a batch as committed; it is so when the caller's transaction is."""
+    values = [
+        entry.run_id, entry.batch_id, entry.first_key, entry.last_key,
+        entry.read_rows, entry.loaded_rows, entry.rejected_rows, entry.collapsed_rows,
+    ]  # fmt: skip
+    counts = literal(json.dumps(entry.counts))
+    database.execute(
+        connection,
+        "insert into audit.batches (run_id, batch_id, first_key, last_key, read_rows, loaded_rows, rejected_rows, "
+        f"collapsed_rows, counts, committed_at) values ({', '.join(map(literal, values))}, {counts}::jsonb, "
+        "clock_timestamp())",
+    )
+
+
+def enter_attempt(
+    connection: Connection, run_id: int, batch_id: int, *, outcome: str, error: str | None, seconds: float
+) -> None:
+    """Enter one try at a batch; committed on its own, so a failure leaves a trace."""
+    database.execute(
+        connection,
+        "insert into audit.attempts (run_id, batch_id, attempt, outcome, error, seconds, finished_at) "
+        f"select {run_id}, {batch_id}, coalesce(max(attempt), 0) + 1, {literal(outcome)}, {literal(error)}, {seconds}, "
+        f"clock_timestamp() from audit.attempts where run_id = {run_id} and batch_id = {batch_id}",
+    )
+
+
+def enter_rejects(connection: Connection, rejects: Sequence[pl.DataFrame]) -> int:
+    """Write rejects, frames in the contract of `audit.rejects`; return how many."""
+    table = TABLES["audit.rejects"]
+    full = [frame for frame in rejects if not frame.is_empty()]
+    if not full:
+        return 0
+    return copy_frame(connection, pl.concat(full), table, relation=(table.zone, table.name))
+
+
+def enter_checks(connection: Connection, run_id: int | None, checks: Iterable[Check]) -> None:
+    """Write the outcome of checks."""
+    values = ", ".join(
+        f"({literal(run_id)}, {literal(c.zone)}, {literal(c.name)}, {literal(c.severity)}, {literal(c.passed)}, "
+        f"{literal(c.expected)}, {literal(c.actual)}, {literal(c.sentence)}, clock_timestamp())"
+        for c in checks
+    )
+    if values:
+        database.execute(
+            connection,
+            "insert into audit.checks (run_id, zone, name, severity, passed, expected, actual, sentence, checked_at) "
+            f"values {values}",
+        )
+
+
+def current_map(connection: Connection) -> dict[str, int]:
+    """``zone.table`` -> load_id of what readers see now; empty before the first publication."""
+    found = database.scalar(connection, "select map::text from audit.publications order by publication_id desc limit 1")
+    return {str(name): int(load) for name, load in json.loads(found or "{}").items()}
+
+
+def relations(published: Mapping[str, int]) -> dict[str, str]:
+    """``zone.table`` -> name in schema `loads`, of a publication's map."""
+    return {name: load_relation(TABLES[name], load_id) for name, load_id in published.items() if name in TABLES}

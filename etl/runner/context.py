@@ -1,0 +1,177 @@
+"""What the steps of a run share: the request, the run's place, and the parcel that a batch fills."""
+
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import polars as pl
+from etl.runner.params import Params
+
+from etl.check.contract import split
+from etl.check.rejects import reject_frame
+from etl.events import Observer
+from etl.extract.layout import Layout
+from etl.extract.source import Source
+from etl.load.lock import RunLock
+from etl.load.publish import PublishOptions
+from etl.phases import ZONE_OF, Phase
+from etl.report import TableCount
+from etl.settings import GateSettings
+from schemas import TABLES, Table, tables_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the caller wants done, and where. DSNs are complete; nothing here is read from the environment later."""
+
+    phases: tuple[Phase, ...]
+    legacy_url: str
+    target_url: str
+    layout: Layout
+    refuse_unmapped: bool
+    batch_rows: int
+    rows_per_s: float
+    workers: int
+    validate: bool
+    gates: GateSettings
+    publish: bool
+    publish_options: PublishOptions
+    params: Params
+    config_hash: str
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones that the run writes, in their order."""
+        return tuple(ZONE_OF[phase] for phase in self.phases if phase in ZONE_OF)
+
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that the run writes, parents first."""
+        return tuple(table for zone in self.zones for table in tables_of(zone))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The small tables of a run, resolved with batch 0 and shared by every batch. Frames are never changed.
+
+    Attributes:
+        games: `staging.games` without load and batch, one row a canonical game.
+        game_map: legacy_game_id -> game_id.
+        staged: other staging reference tables by name (`sportsbooks`).
+        form: `curated.games` without load and batch, by horizon in minutes.
+    """
+
+    games: pl.DataFrame
+    game_map: pl.DataFrame
+    staged: Mapping[str, pl.DataFrame]
+    form: Mapping[int, pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A run under way."""
+
+    request: RunRequest
+    run_id: int
+    source: Source
+    observer: Observer
+    lock: RunLock
+    executor: Executor
+
+    @property
+    def load_id(self) -> int:
+        """The load that the run writes: one generation of every table of its zones, under the run's own number."""
+        return self.run_id
+
+    def writes(self, phase: Phase) -> bool:
+        """Whether the run does a phase."""
+        return phase in self.request.phases
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened to the rows of one table in one batch. See :class:`etl.report.TableCount`."""
+
+    read: int = 0
+    loaded: int = 0
+    rejected: int = 0
+    collapsed: int = 0
+    expected: int = 0
+    validated: int = 0
+    seconds: float = 0.0
+
+    def add(self, other: Mapping[str, float]) -> None:
+        """Add the counts of another batch, as they stand in `audit.batches`."""
+        for name in ("read", "loaded", "rejected", "collapsed", "expected", "validated"):
+            setattr(self, name, getattr(self, name) + int(other[name]))
+        self.seconds += float(other["seconds"])
+
+    def as_count(self, table: Table) -> TableCount:
+        """The tally as a line of the report."""
+        return TableCount(
+            zone=table.zone, table=table.name, read=self.read, loaded=self.loaded, rejected=self.rejected,
+            collapsed=self.collapsed, expected=self.expected, seconds=round(self.seconds, 3),
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Parcel:
+    """All that one batch will write in its one transaction."""
+
+    run_id: int
+    batch_id: int
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    rejects: list[pl.DataFrame] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def tally(self, name: str) -> Tally:
+        """The tally of a table, by ``zone.table``."""
+        return self.tallies.setdefault(name, Tally())
+
+    def put(
+        self,
+        name: str,
+        frame: pl.DataFrame,
+        *,
+        read: int,
+        collapsed: int = 0,
+        expected: int | None = None,
+        origin: pl.DataFrame | None = None,
+        source_table: str | None = None,
+        id_column: str = "raw_id",
+        sentences: Mapping[str, str] | None = None,
+    ) -> pl.DataFrame:
+        """Hold a frame to the contract of ``zone.table`` and take it in; return the rows that were accepted.
+
+        Args:
+            name: ``zone.table``.
+            frame: the contract's columns except load_id and batch_id, in any order; `broken_rules` where the step
+                itself refuses rows.
+            read: source rows that it was made of.
+            collapsed: source rows that are told by another row of the frame.
+            expected: rows that the table must have; None for a one-to-one table.
+            origin: the rows as they were read, with `id_column`, kept with a reject; None: the frame's own.
+            source_table: where they were read from; None: the column of that name.
+            id_column: names a row of `origin` and of the frame.
+            sentences: rule -> sentence for rules that the contract does not have.
+        """
+        table = TABLES[name]
+        stamped = frame.with_columns(
+            load_id=pl.lit(self.run_id, pl.Int32), batch_id=pl.lit(self.batch_id, pl.Int32)
+        ).select(*table.schema, *(["broken_rules"] if "broken_rules" in frame.columns else []))
+        halves = split(stamped, table)
+        tally = self.tally(name)
+        tally.read += read
+        tally.collapsed += collapsed
+        tally.rejected += len(halves.rejected)
+        tally.loaded += len(halves.valid)
+        tally.expected += read - collapsed - len(halves.rejected) if expected is None else expected
+        if "validation_status" in table.schema:
+            tally.validated += int((halves.valid["validation_status"] == "validated").sum())
+        self.tables[name] = halves.valid
+        self.rejects.append(
+            reject_frame(
+                halves.rejected, table, run_id=self.run_id, batch_id=self.batch_id, origin=origin,
+                source_table=source_table, id_column=id_column, sentences=sentences or {},
+            )
+        )  # fmt: skip
+        return halves.valid

@@ -1,0 +1,64 @@
+"""The raw phase of a batch: legacy rows held to the raw contracts, and nothing else."""
+
+import time
+from collections.abc import Mapping
+
+import polars as pl
+
+from etl.extract.layout import LINE_TABLES, REFERENCE_TABLES
+from etl.extract.legacy import LegacySource
+from etl.runner.context import Context, Parcel
+from etl.transform import raw
+from schemas import TABLES
+
+ZONE = "raw_data"
+LINES = f"{ZONE}.betting_lines_raw"
+STRAYS = "no_market"
+_SENTENCES = {raw.UNFIT_RULE: raw.UNFIT_SENTENCE}
+
+
+def raw_reference(context: Context, source: LegacySource, parcel: Parcel) -> dict[str, pl.DataFrame]:
+    """The reference tables of the legacy, accepted rows by table; lines of no market become rejects."""
+    taken = {name: _take(source, name, source.read(name), parcel) for name in REFERENCE_TABLES}
+    _take_strays(context, source, parcel)
+    return taken
+
+
+def raw_lines(source: LegacySource, frames: Mapping[str, pl.DataFrame], parcel: Parcel) -> dict[str, pl.DataFrame]:
+    """The lines of a batch, accepted rows by table, and `betting_lines_raw` made of them."""
+    taken = {name: _take(source, name, frame, parcel) for name, frame in frames.items()}
+    whole = {name: taken.get(name, pl.DataFrame(schema=TABLES[f"{ZONE}.{name}"].schema)) for name in LINE_TABLES}
+    began = time.perf_counter()
+    sides = raw.betting_lines({name: frame.lazy() for name, frame in whole.items()}).collect()
+    lines = sum(len(frame) for frame in taken.values())
+    parcel.put(LINES, sides, read=lines, expected=2 * lines)
+    parcel.tally(LINES).seconds += time.perf_counter() - began
+    return whole
+
+
+def _take(source: LegacySource, name: str, frame: pl.DataFrame, parcel: Parcel) -> pl.DataFrame:
+    began = time.perf_counter()
+    full_name = f"{ZONE}.{name}"
+    typed = raw.typed(
+        frame.lazy(), TABLES[full_name], load_id=parcel.run_id, batch_id=parcel.batch_id,
+        source_table=source.source_name(name), extracted_at=source.snapshot.taken_at,
+    ).collect()  # fmt: skip
+    accepted = parcel.put(
+        full_name, typed.drop("unfit"), read=len(typed), origin=typed, id_column="id", sentences=_SENTENCES
+    )
+    parcel.tally(full_name).seconds += time.perf_counter() - began
+    return accepted
+
+
+def _take_strays(context: Context, source: LegacySource, parcel: Parcel) -> None:
+    strays = source.read_strays()
+    if strays.is_empty() or source.layout.strays is None:
+        return
+    schema = TABLES["audit.rejects"].schema
+    made = strays.select(
+        run_id=pl.lit(context.run_id), batch_id=pl.lit(parcel.batch_id), zone=pl.lit(ZONE), table_name=pl.lit(STRAYS),
+        source_table=pl.lit(source.layout.strays.source), source_id="id", rule=pl.lit("market_known"),
+        rules=pl.lit(["market_known"]), reason=pl.lit("market_type is none of moneyline, spread, totals"), row="row",
+        row_hash=pl.lit(""),
+    )  # fmt: skip
+    parcel.rejects.append(made.cast(dict(schema)).select(*schema))
