@@ -43,11 +43,8 @@ def _reachable(side: str, url: str) -> Check:
 def _legacy_checks(url: str, layout: Layout, *, refuse_unmapped: bool) -> list[Check]:
     with open_snapshot(url) as snapshot:
         source = open_legacy(snapshot, layout, refuse_unmapped=refuse_unmapped)
-        return [
-            _reachable("legacy", url),
-            _readable(source),
-            *_counts(source),
-        ]
+        readable = _readable(source)
+        return [_reachable("legacy", url), readable, *(_counts(source) if readable.passed else [])]
 
 
 def _readable(source: LegacySource) -> Check:
@@ -74,11 +71,7 @@ def _counts(source: LegacySource) -> list[Check]:
 
 def _target_checks(url: str) -> list[Check]:
     with database.session(url, autocommit=True) as connection:
-        return [
-            _reachable("target", url),
-            _ours(connection),
-            _may_create(connection),
-        ]
+        return [_reachable("target", url), _ours(connection), _may_create(connection)]
 
 
 def _ours(connection: Connection) -> Check:

@@ -18,7 +18,7 @@ UNLISTED = "unlisted"
 UNLISTED_FROM = 100_000
 ACTION_NETWORK = "action_network"
 REAL = "book"
-_RESOLVED_BY = ("source", "sportsbook", "sportsbook_id", "external_source_id", "note_book_id")
+_RESOLVED_BY = ("source", "sportsbook", "sportsbook_id", "_stated", "_external")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,22 +163,20 @@ def with_book_id(lf: pl.LazyFrame, *, lookup: BookLookup) -> pl.LazyFrame:
 
     Needs the raw columns source, sportsbook, sportsbook_id and external_source_id, and `note_book_id`.
     """
+    is_an = expr_key(pl.col("source")) == ACTION_NETWORK
+    stated = pl.coalesce(pl.col("note_book_id"), expr_key(pl.col("sportsbook")))
+    lf = lf.with_columns(
+        _stated=pl.when(is_an).then(stated).str.to_integer(strict=False, dtype=pl.Int32),
+        _external=pl.when(is_an).then(pl.col("external_source_id")).str.to_integer(strict=False, dtype=pl.Int32),
+    )
     # Lines repeat their books' names: each distinct combination is resolved once.
     resolved = lf.select(_RESOLVED_BY).unique().pipe(_resolved, lookup=lookup)
-    return lf.join(resolved, on=_RESOLVED_BY, how="left", nulls_equal=True)
+    return lf.join(resolved, on=_RESOLVED_BY, how="left", nulls_equal=True).drop("_stated", "_external")
 
 
 def _resolved(lf: pl.LazyFrame, *, lookup: BookLookup) -> pl.LazyFrame:
-    is_an = expr_key(pl.col("source")) == ACTION_NETWORK
-    text = expr_key(pl.col("sportsbook"))
-    stated = pl.coalesce(pl.col("note_book_id"), text).str.to_integer(strict=False, dtype=pl.Int32)
     return (
-        lf.with_columns(
-            _source=expr_key(pl.col("source")),
-            _text=text,
-            _stated=pl.when(is_an).then(stated),
-            _external=pl.when(is_an).then(pl.col("external_source_id").str.to_integer(strict=False, dtype=pl.Int32)),
-        )
+        lf.with_columns(_source=expr_key(pl.col("source")), _text=expr_key(pl.col("sportsbook")))
         .join(_as(lookup.action_network, "_by_stated"), left_on="_stated", right_on="an_id", how="left")
         .join(_as(lookup.action_network, "_by_external"), left_on="_external", right_on="an_id", how="left")
         .join(_as(lookup.own, "_by_own"), left_on=["_source", "_text"], right_on=["source", "text"], how="left")

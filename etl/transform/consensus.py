@@ -1,4 +1,4 @@
-"""The market of one game at an as_of: eligible quotes, consensus, dispersion, cost, arbitrage. Definition, section 2."""
+"""The market of a game at an as_of: eligible quotes, consensus, cost, arbitrage. Features definition, section 2."""
 
 from datetime import timedelta
 

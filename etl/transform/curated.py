@@ -1,4 +1,4 @@
-"""The curated zone from the staged one: lines with their place in the market, movements, efficiency, vectors, labels."""
+"""The curated zone from the staged one: lines, movements, efficiency, feature vectors and labels."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -21,7 +21,7 @@ class ConsensusParams:
 
 @dataclass(frozen=True, slots=True)
 class MovementParams:
-    """Sizes of moves. Features definition, section 3. `significance_*` are the upper bounds of the first three classes."""
+    """Sizes of moves. Features definition, section 3. `significance_*`: the upper bounds of the first three classes."""
 
     velocity_window_min: float
     min_step_pp: float
@@ -64,7 +64,7 @@ class SplitParams:
 
 @dataclass(frozen=True, slots=True)
 class CuratedParams:
-    """All that the curated zone depends on. `horizons_min` are minutes before the start; the first one is the main one."""
+    """All that the curated zone depends on. `horizons_min` are minutes before the start, the main one first."""
 
     feature_set_version: str
     devig_method: str

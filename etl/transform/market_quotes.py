@@ -110,5 +110,5 @@ def _expr_usable_from(params: ConsensusParams) -> pl.Expr:
 
 
 def expr_is_collapsed() -> pl.Expr:
-    """True if a later recorded line, or an equally late one of a higher id, has the same brand, line and clock (W09)."""
+    """True if a line of the same brand, line and clock was recorded later, or as late under a higher id (W09)."""
     return pl.col("order") < pl.col("order").max().over("series", "line_key", "observed_at")

@@ -11,6 +11,7 @@ from etl.transform.odds import expr_ev, expr_payout
 
 OFFICIAL_INNINGS = 5.0
 HALF_INNING = 0.5
+HALF_RUN = 0.5
 CLOSING_KINDS = ("book", "archive")
 A_SIDES = ("home", "over")
 VOID_STATUSES = ("postponed", "cancelled")
@@ -36,13 +37,13 @@ def expr_margin(*, market: pl.Expr, side: pl.Expr, line: pl.Expr, home: pl.Expr,
 def expr_outcome(margin: pl.Expr) -> pl.Expr:
     """Settlement by the margin. Quarter lines are two half bets: half_win or half_loss at a margin of +-0.25."""
     return (
-        pl.when(margin >= 0.5)
+        pl.when(margin >= HALF_RUN)
         .then(pl.lit("win"))
         .when(margin > 0)
         .then(pl.lit("half_win"))
         .when(margin == 0)
         .then(pl.lit("push"))
-        .when(margin > -0.5)
+        .when(margin > -HALF_RUN)
         .then(pl.lit("half_loss"))
         .when(margin.is_not_null())
         .then(pl.lit("loss"))
