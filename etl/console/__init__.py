@@ -1,5 +1,6 @@
-"""What people see: progress and messages on stderr, data on stdout. The only place that imports rich, and only where
-a terminal shows live progress: it takes a tenth of a second to load.
+"""What people see: progress and messages on stderr, data on stdout.
+
+The only place that imports rich, and only where a terminal shows live progress: it takes a tenth of a second to load.
 """
 
 from etl.console.observer import ConsoleObserver

@@ -20,8 +20,8 @@ class _Figures(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         rows, seconds = int(task.completed), task.elapsed or 0.0
-        if task.finished:
-            seconds = float(task.fields["seconds"])
+        if task.fields["took_s"] is not None:
+            seconds = float(task.fields["took_s"])
             return Text(f"{count(rows)} rows, {rate(rows, seconds)}, {duration(seconds)}", style="green")
         total = None if task.total is None else int(task.total)
         # NOTE: the two counts are told as a share by the bar, so that the line fits 80 columns.
@@ -52,7 +52,7 @@ class LiveScreen:
 
     def start(self, phase: str, total: int | None) -> None:
         """A line for a phase appears; without a total its bar swings."""
-        self._tasks[phase] = self._progress.add_task(phase, total=total, seconds=0.0)
+        self._tasks[phase] = self._progress.add_task(phase, total=total, took_s=None)
 
     def advance(self, phase: str, rows: int) -> None:
         """Rows of a phase are done."""
@@ -64,7 +64,7 @@ class LiveScreen:
         """A phase's line stands still, with what it took."""
         if phase not in self._tasks:
             self.start(phase, rows)
-        self._progress.update(self._tasks[phase], total=rows, completed=rows, seconds=seconds)
+        self._progress.update(self._tasks[phase], total=rows, completed=rows, took_s=seconds)
         self._progress.stop_task(self._tasks[phase])
 
     def say(self, line: str) -> None:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, TextIO
@@ -79,7 +79,8 @@ class ConsoleObserver:
         with self._mutex:
             screen, self._screen = self._screen, None
         if screen is not None:
-            screen.__exit__(kind, error, trace)
+            with suppress(OSError, ValueError):  # the terminal has gone away
+                screen.__exit__(kind, error, trace)
 
     def emit(self, event: Event) -> None:
         """Show an event."""

@@ -7,6 +7,7 @@ from etl.settings import environment
 
 WIDTH = 80
 COLOURS = {"info": "36", "done": "32", "warning": "33", "error": "31", "head": "1"}
+APART_FROM = 10_000  # below it thousands stand together, so that years and run numbers read as such
 _GAPS = (2, 1)
 
 
@@ -94,7 +95,7 @@ def cell(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case int():
-            return count(value)
+            return count(value) if abs(value) >= APART_FROM else str(value)
         case float():
             return f"{value:,.2f}"
     text = value.isoformat(sep=" ", timespec="seconds") if hasattr(value, "hour") else str(value)

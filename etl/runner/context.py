@@ -5,7 +5,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import polars as pl
-from etl.runner.params import Params
 
 from etl.check.contract import split
 from etl.check.rejects import reject_frame
@@ -16,7 +15,9 @@ from etl.load.lock import RunLock
 from etl.load.publish import PublishOptions
 from etl.phases import ZONE_OF, Phase
 from etl.report import TableCount
+from etl.runner.params import Params
 from etl.settings import GateSettings
+from etl.transform.staging import References
 from schemas import TABLES, Table, tables_of
 
 
@@ -56,12 +57,14 @@ class Reference:
     Attributes:
         games: `staging.games` without load and batch, one row a canonical game.
         game_map: legacy_game_id -> game_id.
+        refs: what the staging transforms look up; None where the run has no staging phase.
         staged: other staging reference tables by name (`sportsbooks`).
         form: `curated.games` without load and batch, by horizon in minutes.
     """
 
     games: pl.DataFrame
     game_map: pl.DataFrame
+    refs: References | None
     staged: Mapping[str, pl.DataFrame]
     form: Mapping[int, pl.DataFrame]
 

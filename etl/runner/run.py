@@ -9,11 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from etl.analyze import Analysis, analyze
-from etl.runner.reference import make_reference
-from etl.runner.steps import batch_work
-
 from etl import database
+from etl.analyze import Analysis, analyze
 from etl.check.reconcile import source_check
 from etl.database import Connection
 from etl.errors import EtlError, Exit, Interrupted
@@ -30,6 +27,8 @@ from etl.report import Check, RunReport, now, to_json
 from etl.runner import finish
 from etl.runner.batches import commit_parcel, run_batches
 from etl.runner.context import Context, Parcel, Reference, RunRequest, Tally
+from etl.runner.reference import make_reference
+from etl.runner.steps import batch_work
 from schemas import contracts_hash
 
 SMALL_ROWS = 2_000  # below this a batch is not worth a thread of its own

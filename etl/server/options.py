@@ -11,7 +11,11 @@ _ENOUGH_FOR_PARALLEL_MB = 1024
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Settings of a server that loads in bulk on a developer's machine. They take effect at its next start."""
+    """Settings of a server that loads in bulk on a developer's machine. They take effect at its next start.
+
+    `enter_closed_folders`: as root, use a home below a folder that is closed to other users instead of refusing it.
+    Nothing is opened either way.
+    """
 
     shared_buffers_mb: int = 256
     work_mem_mb: int = 32
@@ -21,6 +25,7 @@ class ServerOptions:
     max_connections: int = 50
     synchronous_commit: bool = True
     start_timeout_s: int = 120
+    enter_closed_folders: bool = False
 
     def as_flags(self) -> tuple[str, ...]:
         """Each setting as one ``name=value``, in a fixed order. Times are UTC whatever the machine's zone is."""

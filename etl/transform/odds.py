@@ -103,7 +103,7 @@ def expr_p_shin(price_a: pl.Expr, price_b: pl.Expr) -> pl.Expr:
 
     For two sides it equals the additive method (Clarke, Kovalchik & Ingram 2017).
     """
-    return _guarded(price_a, price_b, (1.0 + expr_implied(price_a) - expr_implied(price_b)) / 2.0)
+    return _guarded(price_a, price_b, (1.0 + (expr_implied(price_a) - expr_implied(price_b))) / 2.0)
 
 
 def expr_shin_z(price_a: pl.Expr, price_b: pl.Expr) -> pl.Expr:
