@@ -57,7 +57,7 @@ def _reasons(lines: LineFacts, games: GameFacts, sources: int, books: int, limit
         (lines.without_game + lines.of_unknown_game, lines.rows, "lines have no game"),
         (lines.without_clock, lines.rows, "lines have no clock"),
         (lines.one_sided + lines.without_price, lines.rows, "lines lack a price"),
-        (games.same_day + games.same_pk, games.rows, "games may be duplicates or doubleheaders"),
+        (max(games.same_day, games.same_pk), games.rows, "games may be duplicates or doubleheaders"),
         (lines.strays + lines.unfit, lines.rows, "lines are of no market or hold a value that cannot be carried"),
     ):
         share = pct(count, whole)

@@ -94,7 +94,7 @@ def _may_create(connection: Connection) -> Check:
     found = database.rows(
         connection,
         f"select v.n, s.oid is not null, case when s.oid is null then has_database_privilege(current_database(), "
-        "'create') else has_schema_privilege(s.oid, 'create, usage') end "
+        "'create') else has_schema_privilege(s.oid, 'create') and has_schema_privilege(s.oid, 'usage') end "
         f"from (values {names}) v(n) left join pg_namespace s on s.nspname = v.n",
     )
     missing = [str(name) for name, exists, may in found if exists and not may]

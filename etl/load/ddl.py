@@ -120,7 +120,7 @@ def create_load(table: Table, load_id: int) -> list[str]:
 def finish_load(table: Table, load_id: int) -> list[str]:
     """Statements that key and index a filled load."""
     name = identifier(LOADS, load_relation(table, load_id))
-    keyed = [f"alter table {name} add constraint {identifier('key_of_' + table.name)} unique ({_names(table.key)})"]
+    keyed = [f"alter table {name} add unique ({_names(table.key)})"]
     indexes = [f"create index on {name} ({_names(index)})" for index in table.indexes]
     return [*(keyed if table.keyed and table.key else []), *indexes]
 

@@ -49,16 +49,21 @@ class Cluster:
             command = ("initdb", "--auth=trust", f"--username={SUPERUSER}", *_LOCALE, "-D", self.data_name)
             self._require(self._run(*command), "make its data folder")
 
-    def start(self, options: ServerOptions) -> None:
-        """The server takes sessions. One that an interrupted call left on its way up is waited for."""
+    def start(self, options: ServerOptions) -> bool:
+        """The server takes sessions. One that an interrupted call left on its way up is waited for.
+
+        Returns:
+            False if it was started before.
+        """
         if self._comes_up(options.start_timeout_s):
-            return
+            return False
         make_folder(self.layout.socket_dir, self.account)
         command = ("pg_ctl", "start", "-w", "-s", "-t", str(options.start_timeout_s), "-D", self.data_name)
         arguments = ("-o", " ".join(f"-c {shlex.quote(flag)}" for flag in self._flags(options)))
         _wait_until(lambda: _ORPHANS not in self._run(*command, *arguments), _ORPHANS_TIMEOUT_S)
         if not self._listens():
             self._require(_last_words(self.layout.log, 0) or "it takes no sessions", "start")
+        return True
 
     def make_databases(self, url: str, names: Iterable[str]) -> None:
         """Databases of these names exist; `url` is of another database."""

@@ -77,8 +77,8 @@ def ensure_running(home: Path, *, options: ServerOptions) -> Server:
     with _locked(layout):
         if _running(layout):
             return _server(layout, started=False)
-        _start(layout, account, data_name, options)
-    return _server(layout, started=True)
+        started = _start(layout, account, data_name, options)
+    return _server(layout, started=started)
 
 
 def stop(home: Path) -> bool:
@@ -134,14 +134,15 @@ def _running(layout: Layout) -> Postmaster | None:
     return found if found is not None and found.listens() else None
 
 
-def _start(layout: Layout, account: Account, data_name: str, options: ServerOptions) -> None:
+def _start(layout: Layout, account: Account, data_name: str, options: ServerOptions) -> bool:
     layout.marker.unlink(missing_ok=True)
     programs = server_programs(account, ROOT_HOME / "programs")
     cluster = Cluster(layout, account, programs, data_name)
     cluster.make()
-    cluster.start(options)
+    started = cluster.start(options)
     cluster.make_databases(url(layout.home, SUPERUSER), DATABASES)
     layout.marker.write_text(server_version(programs), encoding="utf-8")
+    return started
 
 
 @contextmanager

@@ -13,6 +13,8 @@ _ENOUGH_FOR_PARALLEL_MB = 1024
 class ServerOptions:
     """Settings of a server that loads in bulk on a developer's machine. They take effect at its next start.
 
+    `synchronous_commit` stays on: 300 commits of one row took 0.13 s with it and 0.05 s without, and a run makes tens.
+    WAL is not compressed: loading became no faster, and its volume shrank by two percent.
     `enter_closed_folders`: as root, use a home below a folder that is closed to other users instead of refusing it.
     Nothing is opened either way.
     """

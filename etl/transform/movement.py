@@ -13,6 +13,8 @@ from etl.transform.market_quotes import SPREAD, TOTALS
 
 OPENING = "opening"
 OPEN = "open"
+# NOTE: steps are summed as whole billionths of a point: a sum of floats could depend on how the rows were split.
+STEP_UNITS = 1e9
 SERIES = [*KEY, "brand"]
 POINT = ["raw_id", "observed_at", "line", "p_fair_a"]
 
@@ -68,7 +70,7 @@ def _path(usable: pl.LazyFrame, *, params: MovementParams) -> pl.LazyFrame:
             *opens,
             n_quotes=pl.len().cast(pl.Int32),
             steps=(pl.col("step") >= params.min_step_pp).sum().cast(pl.Int32),
-            path_pp=pl.col("step").sum(),
+            path_pp=(pl.col("step") * STEP_UNITS).round(0).cast(pl.Int64).sum() / STEP_UNITS,
         )
     )
 

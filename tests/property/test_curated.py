@@ -62,7 +62,7 @@ def make(rows, *, only=tuple(GAMES)):
     return {name: frame.sort(KEYS[name]) for name, frame in found.items()}, frames
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(STAGED, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(rows, random):
     rows = numbered(rows)
@@ -72,7 +72,7 @@ def test_the_order_of_rows_does_not_matter(rows, random):
         assert_frame_equal(frame, second[name], check_exact=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(STAGED)
 def test_the_cut_of_slices_does_not_matter(rows):
     rows = numbered(rows)
@@ -82,7 +82,7 @@ def test_the_cut_of_slices_does_not_matter(rows):
         assert_frame_equal(frame, pl.concat(part[name] for part in parts).sort(KEYS[name]), check_exact=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(STAGED, STAGED)
 def test_nothing_recorded_after_as_of_changes_a_feature(rows, later):
     late = {
@@ -95,7 +95,7 @@ def test_nothing_recorded_after_as_of_changes_a_feature(rows, later):
         assert_frame_equal(first[name], second[name], check_exact=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(STAGED)
 def test_no_clock_of_a_feature_is_after_its_as_of_and_every_rule_holds(rows):
     made, frames = make(numbered(rows))
@@ -112,7 +112,7 @@ def test_no_clock_of_a_feature_is_after_its_as_of_and_every_rule_holds(rows):
     assert {rule: count for rule, count in broken.items() if count} == {}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(STAGED)
 def test_pseudo_books_never_move_a_consensus(rows):
     rows = numbered(rows)
@@ -122,7 +122,7 @@ def test_pseudo_books_never_move_a_consensus(rows):
 
 
 @pytest.mark.parametrize("table", list(MARKETS))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.data())
 def test_every_staged_line_has_one_row_and_every_key_one_survivor(table, data):
     rows = data.draw(st.lists(_quotes(MARKETS[table]), max_size=30))

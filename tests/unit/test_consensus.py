@@ -68,8 +68,20 @@ def test_two_books_of_one_brand_count_once_and_the_later_quote_counts():
         quote(*P50, recorded_at=None),
         quote(*P50, observed_at=None),
     ],
-    ids=["observed late", "recorded late", "stale", "in play", "opening", "archive", "assumed", "one side", "no side"]
-    + ["backfilled", "no record clock", "no clock"],
+    ids=[
+        "observed late",
+        "recorded late",
+        "stale",
+        "in play",
+        "opening",
+        "archive",
+        "assumed",
+        "one side",
+        "no side",
+        "backfilled",
+        "no record clock",
+        "no clock",
+    ],
 )
 def test_a_quote_that_may_not_be_used_is_not_counted(row):
     assert state(moneylines=[row])["n_books"] == 0

@@ -62,6 +62,16 @@ def test_a_line_with_its_odds_and_its_place_in_the_market():
     assert found["ev_b"] == pytest.approx(-1 / 22)
 
 
+@pytest.mark.parametrize(
+    ("method", "p"),
+    [("multiplicative", 0.642857143), ("shin", 0.648148148), ("odds_ratio", 0.648371295), ("power", 0.650822366)],
+)
+def test_the_fair_probability_follows_the_configured_method(method, p):
+    found = curated(staged(moneylines=[quote(-200, 170)]), params(devig_method=method))["moneylines"]
+    assert found["p_fair_a"].item() == pytest.approx(p, abs=1e-8)
+    assert found["devig_method"].item() == method
+
+
 def test_without_a_consensus_the_sharp_tier_is_the_reference():
     found = line(quote(*P50), [quote(*P60, book_id=5)])
     assert found["consensus_p_a_loo"] is None
@@ -146,8 +156,14 @@ def test_moneyline_labels(game, outcome, push, target, home_win):
 
 @pytest.mark.parametrize(
     ("market", "at", "outcome"),
-    [("spread", -1.5, "win"), ("spread", -2.0, "push"), ("spread", -2.5, "loss"), ("totals", 7.5, "win")]
-    + [("totals", 8.0, "push"), ("totals", 8.5, "loss")],
+    [
+        ("spread", -1.5, "win"),
+        ("spread", -2.0, "push"),
+        ("spread", -2.5, "loss"),
+        ("totals", 7.5, "win"),
+        ("totals", 8.0, "push"),
+        ("totals", 8.5, "loss"),
+    ],
 )
 def test_labels_settle_at_the_consensus_line(market, at, outcome):
     found = label([quote(*P50, line=at)], market)

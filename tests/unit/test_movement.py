@@ -116,8 +116,17 @@ def test_a_fair_total_moves_by_what_the_over_is_worth(push, total):
 
 @pytest.mark.parametrize(
     ("bounds", "size", "name"),
-    [(PP, 0.0, "minor"), (PP, 0.9, "moderate"), (PP, 3.3, "significant"), (PP, 6.0, "major"), (PP, None, None)]
-    + [(RUNS, 0.0, "minor"), (RUNS, 0.5, "moderate"), (RUNS, 1.0, "significant"), (RUNS, 1.5, "major")],
+    [
+        (PP, 0.0, "minor"),
+        (PP, 0.9, "moderate"),
+        (PP, 3.3, "significant"),
+        (PP, 6.0, "major"),
+        (PP, None, None),
+        (RUNS, 0.0, "minor"),
+        (RUNS, 0.5, "moderate"),
+        (RUNS, 1.0, "significant"),
+        (RUNS, 1.5, "major"),
+    ],
 )
 def test_size_classes(bounds, size, name):
     assert pl.select(expr_significance(pl.lit(size, pl.Float64), bounds=bounds)).item() == name

@@ -62,8 +62,14 @@ def test_of_splits_of_one_clock_the_one_over_all_books_comes_first():
 
 @pytest.mark.parametrize(
     "change",
-    [{"is_one_sided": True}, {"is_in_play": True}, {"lag_s": 601}, {"recorded_at": None}, {"market": "spread"}]
-    + [{"ago_min": 2000, "lag_s": 86_401}],
+    [
+        {"is_one_sided": True},
+        {"is_in_play": True},
+        {"lag_s": 601},
+        {"recorded_at": None},
+        {"market": "spread"},
+        {"ago_min": 2000, "lag_s": 86401},
+    ],
 )
 def test_a_split_that_may_not_be_used_leaves_nulls(change):
     found = moneyline(splits=[split(**change)])
