@@ -8,6 +8,7 @@ import polars as pl
 
 from etl.check.contract import split
 from etl.check.rejects import reject_frame
+from etl.errors import ContractBroken
 from etl.events import Observer
 from etl.extract.layout import Layout
 from etl.extract.source import Source
@@ -67,6 +68,16 @@ class Reference:
     refs: References | None
     staged: Mapping[str, pl.DataFrame]
     form: Mapping[int, pl.DataFrame]
+
+    def lookups(self) -> References:
+        """What the staging transforms look up.
+
+        Raises:
+            ContractBroken: the run has no staging phase.
+        """
+        if self.refs is None:
+            raise ContractBroken("this run resolves no lines", next_step="please report this")
+        return self.refs
 
 
 @dataclass(frozen=True, slots=True)

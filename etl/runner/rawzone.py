@@ -61,4 +61,4 @@ def _take_strays(context: Context, source: LegacySource, parcel: Parcel) -> None
         rules=pl.lit(["market_known"]), reason=pl.lit("market_type is none of moneyline, spread, totals"), row="row",
         row_hash=pl.lit(""),
     )  # fmt: skip
-    parcel.rejects.append(made.cast(dict(schema)).select(*schema))
+    parcel.rejects.append(made.cast(pl.Schema(schema)).select(*schema))

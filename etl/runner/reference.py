@@ -48,7 +48,8 @@ def _resolved(context: Context, raw: Mapping[str, pl.DataFrame], parcel: Parcel)
         game_map=games.game_map(accepted.lazy()).collect().lazy(),
         books=staged["sportsbooks"].lazy(),
         book_lookup=books.book_lookup(raw["sportsbooks_raw"].lazy(), params.books),
-        club_lookup=clubs,
+        clubs=clubs,
+        brands=books.real_brands(params.books),
     )
     return Reference(accepted, refs.game_map.collect(), refs, staged, _form(context, accepted))
 

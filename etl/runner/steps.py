@@ -13,10 +13,11 @@ from etl.phases import Phase
 from etl.runner.context import Context, Parcel, Reference
 from etl.runner.rawzone import raw_lines
 from etl.transform import curated, games, splits, staging, steps
-from etl.transform.rules import SENTENCES
+from etl.transform.rules import Rule
 
 MARKET_TABLES = ("moneylines", "spreads", "totals")
 Frames = dict[str, pl.DataFrame]
+SENTENCES = {rule.flag: f"{rule.code}: {rule.sentence}" for rule in Rule}
 
 
 def batch_work(context: Context, reference: Reference) -> Callable[[Batch], Parcel]:
@@ -27,11 +28,13 @@ def batch_work(context: Context, reference: Reference) -> Callable[[Batch], Parc
         frames = read_batch(context.source, batch)
         if isinstance(context.source, LegacySource):
             frames = raw_lines(context.source, frames, parcel)
+        else:
+            frames = {name: frames.get(name, _nothing(context, name)) for name in context.source.line_tables}
         if context.writes(Phase.STAGING):
             frames = stage(context, reference, batch, frames, parcel)
         if context.writes(Phase.CURATED):
             frames = frames if context.writes(Phase.STAGING) else _published(context, batch, frames)
-            curate(context, reference, batch, frames, parcel)
+            curate(context, reference, frames, parcel)
         return parcel
 
     return work
@@ -41,7 +44,7 @@ def stage(
     context: Context, reference: Reference, batch: Batch, raw: Mapping[str, pl.DataFrame], parcel: Parcel
 ) -> Frames:
     """The staging zone of a batch; return its frames as they were accepted."""
-    params, refs = context.request.params.staging, reference.refs
+    params, refs = context.request.params.staging, reference.lookups()
     lazy = {name.removesuffix("_raw"): frame.lazy() for name, frame in raw.items()}
     with _timed(parcel, *(f"staging.{name}" for name in MARKET_TABLES)):
         made = dict(zip(lazy, pl.collect_all(staging.stage_lines(lazy, refs, params=params).values()), strict=True))
@@ -63,7 +66,11 @@ def _derived(
 ) -> Frames:
     """The tables that follow from the accepted lines, and the games of the batch."""
     params = context.request.params.staging
-    lazy = {name: frame.lazy() for name, frame in lines.items()}
+    none = pl.lit([], pl.List(pl.String))
+    lazy = {
+        name: frame.lazy().with_columns(is_collapsed=pl.lit(value=False), broken_rules=none)
+        for name, frame in lines.items()
+    }
     every_line = pl.concat([frame.select("game_id", "brand", "book_kind") for frame in lines.values()]).lazy()
     here = reference.games.lazy().filter(pl.col("game_id").is_between(batch.first_key, batch.last_key))
     owned = here if batch.has_games else here.clear()
@@ -72,9 +79,9 @@ def _derived(
             [
                 games.flag_low_coverage(owned, every_line, params=params.games),
                 staging.stage_betting_lines(lazy),
-                splits.stage_splits(raw, reference.refs, params=params),
-                steps.stage_movements(lazy),
-                splits.expected_splits(raw, reference.refs, params=params),
+                splits.stage_splits(raw, reference.lookups(), params=params),
+                steps.stage_movements(lazy, devig_method=params.bounds.devig_method),
+                splits.expected_splits(raw, reference.lookups(), params=params),
                 steps.expected_movements(lazy),
             ]
         )
@@ -92,7 +99,7 @@ def _derived(
     return {"games": made_games, "betting_splits": made_splits}
 
 
-def curate(context: Context, reference: Reference, batch: Batch, staged: Frames, parcel: Parcel) -> None:
+def curate(context: Context, reference: Reference, staged: Frames, parcel: Parcel) -> None:
     """The curated zone of a batch, from its accepted staging rows."""
     params = context.request.params.curated
     lazy = {name: frame.lazy() for name, frame in (staged | dict(reference.staged)).items()}
@@ -103,10 +110,10 @@ def curate(context: Context, reference: Reference, batch: Batch, staged: Frames,
         plans["games"] = form[params.horizons_min[0]]
         plans["expected"] = curated.expected_line_movements(lazy, params=params)
         made = dict(zip(plans, pl.collect_all(plans.values()), strict=True))
-        _put_curated(made, staged, batch, parcel, horizons=len(params.horizons_min))
+        _put_curated(made, staged, parcel, horizons=len(params.horizons_min))
 
 
-def _put_curated(made: Frames, staged: Frames, batch: Batch, parcel: Parcel, *, horizons: int) -> None:
+def _put_curated(made: Frames, staged: Frames, parcel: Parcel, *, horizons: int) -> None:
     n_games = len(staged["games"])
     for name in MARKET_TABLES:
         kept = made[name].filter(~pl.col("is_collapsed")).drop("is_collapsed")
@@ -126,6 +133,10 @@ def _put_curated(made: Frames, staged: Frames, batch: Batch, parcel: Parcel, *, 
         parcel.put(
             f"curated.{name}", made[name], read=read, expected=rows, id_column="game_id", source_table="staging.games"
         )
+
+
+def _nothing(context: Context, name: str) -> pl.DataFrame:
+    return pl.DataFrame(schema=context.source.tables[name].table.schema)
 
 
 def _published(context: Context, batch: Batch, lines: Frames) -> Frames:

@@ -17,6 +17,7 @@ def with_duplicates(lf: pl.LazyFrame, *, compared: tuple[str, ...]) -> pl.LazyFr
     the key is missing. Lines without a game are never compared: nothing says where their copies are.
     """
     # Nearly all rows are alone with their key; only the others are compared in full.
+    lf = lf.cache()
     is_alone = pl.col("game_id").is_null() | (pl.len().over(KEY) == 1)
     lf = lf.with_columns(_is_alone=is_alone)
     is_keyed = pl.all_horizontal(pl.col("game_id", "brand", "observed_at").is_not_null())

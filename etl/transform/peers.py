@@ -17,6 +17,7 @@ def with_consensus(lf: pl.LazyFrame, *, brands: tuple[str, ...], min_books: int)
     Needs raw_id, game_id, brand, book_kind, line, p_fair, is_quotable, observed_at and recorded_at. The row count is
     unchanged.
     """
+    lf = lf.cache()
     is_peer = pl.col("is_quotable") & (pl.col("book_kind") == REAL)
     enough = pl.col("brand").filter(is_peer).n_unique().over("game_id") > min_books
     near = pl.col("line").fill_null(NO_LINE)
