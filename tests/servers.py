@@ -17,9 +17,9 @@ from adbc_driver_postgresql import dbapi
 from etl import server
 
 DEBIAN_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
-PASSWORD_ROLE = "etl_password"
-PASSWORD = "right: p@ss/word"
-PASSWORD_IN_URL = "right%3A%20p%40ss%2Fword"
+PASSWORD_ROLE = "etl_password"  # noqa: S105
+PASSWORD = "right: p@ss/word"  # noqa: S105
+PASSWORD_IN_URL = "right%3A%20p%40ss%2Fword"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -101,16 +101,18 @@ def as_user(name: str, task: Callable[[], None]) -> int:
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
     try:
         entry = pwd.getpwnam(name)
         os.setgroups([])
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
         task()
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+        code = 0
+    finally:
+        if code:
+            traceback.print_exc()
+        os._exit(code)
 
 
 def _account(data: Path) -> dict[str, object]:

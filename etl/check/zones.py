@@ -9,6 +9,7 @@ from etl.database import Connection, identifier
 from etl.report import Check
 from schemas import LOADS, ZONES, Reference, Table, tables_of
 
+_WORK_MEM = "64MB"  # of the one session: so that a million keys are grouped without a sort on disk
 _RERUN = "load the zone again: etl run"
 _LINES = ("moneylines", "spreads", "totals")
 # Tables made of one row of another table each, by ``zone.table``.
@@ -38,6 +39,7 @@ def reading(connection: Connection) -> Iterator[None]:
     database.execute(connection, "begin isolation level repeatable read read only")
     try:
         database.execute(connection, f"lock table {parents} in access share mode")
+        database.execute(connection, f"set local work_mem = '{_WORK_MEM}'")
         yield
     finally:
         database.execute(connection, "rollback")

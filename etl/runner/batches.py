@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import asdict
 
-from etl import database
 from etl.errors import BatchesFailed, DatabaseFault, DatabaseUnreachable, EtlError
 from etl.events import Notice, PhaseAdvanced
 from etl.extract.plan import Batch
@@ -26,7 +25,7 @@ def commit_parcel(context: Context, parcel: Parcel, batch: Batch | None = None) 
         Interrupted: the run was closed.
     """
     context.lock.ensure()
-    with database.session(context.request.target_url, name=f"etl run {context.run_id}") as connection:
+    with context.pool.transaction() as connection:
         ledger.fence(connection, context.run_id)
         for name, frame in parcel.tables.items():
             began = time.perf_counter()
@@ -35,7 +34,6 @@ def commit_parcel(context: Context, parcel: Parcel, batch: Batch | None = None) 
             parcel.tally(name).seconds += time.perf_counter() - began
         rejected = ledger.enter_rejects(connection, parcel.rejects)
         ledger.enter_batch(connection, _entry(context, parcel, batch, rejected))
-        database.commit(connection)
 
 
 def _entry(context: Context, parcel: Parcel, batch: Batch | None, rejected: int) -> ledger.BatchEntry:
@@ -104,7 +102,7 @@ def _one(context: Context, batch: Batch, work: Work) -> None:
 
 def _note_attempt(context: Context, batch: Batch, error: EtlError, seconds: float) -> None:
     try:
-        with database.session(context.request.target_url, autocommit=True) as connection:
+        with context.pool.lend() as connection:
             ledger.enter_attempt(
                 connection, context.run_id, batch.batch_id, outcome="failed", error=error.message, seconds=seconds
             )

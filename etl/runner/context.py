@@ -8,6 +8,7 @@ import polars as pl
 
 from etl.check.contract import split
 from etl.check.rejects import reject_frame
+from etl.database import Pool
 from etl.errors import ContractBroken
 from etl.events import Observer
 from etl.extract.layout import Layout
@@ -90,6 +91,7 @@ class Context:
     observer: Observer
     lock: RunLock
     executor: Executor
+    pool: Pool
 
     @property
     def load_id(self) -> int:

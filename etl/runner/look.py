@@ -22,7 +22,7 @@ def look(target_url: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     with database.session(target_url, autocommit=True) as connection:
         facts: dict[str, Any] = {
             "target": database.redacted(target_url),
-            "server": database.scalar(connection, "show server_version"),
+            "server": database.scalar(connection, "select current_setting('server_version')"),
         }
         if database.scalar(connection, "select to_regclass('audit.publications')::text") is None:
             return facts | {"published": "nothing yet: etl run"}, []

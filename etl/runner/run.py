@@ -12,7 +12,7 @@ from importlib.metadata import version
 from etl import database
 from etl.analyze import Analysis, analyze
 from etl.check.reconcile import source_check
-from etl.database import Connection
+from etl.database import Connection, Pool
 from etl.errors import EtlError, Exit, Interrupted
 from etl.events import Notice, Observer, PhaseFinished, PhaseStarted, RunStarted
 from etl.extract.legacy import LegacySource, open_legacy
@@ -75,8 +75,9 @@ def run(request: RunRequest, observer: Observer) -> RunOutcome:
         progress = _Progress(run_id, time.perf_counter(), now().isoformat())
         places = database.redacted(request.legacy_url), database.redacted(request.target_url)
         observer.emit(RunStarted(run_id, request.phases, *places))
+        pool = database.Pool(request.target_url, name=f"etl run {run_id}")
         try:
-            _fill(request, progress, connection, observer, lock)
+            _fill(request, progress, connection, observer, lock, pool)
             _prove(request, progress, connection)
             _publish(request, progress, connection, observer)
         except EtlError as error:
@@ -84,6 +85,8 @@ def run(request: RunRequest, observer: Observer) -> RunOutcome:
         except KeyboardInterrupt:
             stopped = Interrupted(f"run {run_id} was interrupted; readers saw nothing of it", next_step="etl run")
             return _ended(connection, request, progress, stopped)
+        finally:
+            pool.close()
         return _ended(connection, request, progress, None)
 
 
@@ -111,11 +114,13 @@ def _open_source(request: RunRequest, published: Mapping[str, int]) -> Iterator[
             yield open_zone(snapshot, zone, ledger.relations(published))
 
 
-def _fill(request: RunRequest, progress: _Progress, connection: Connection, observer: Observer, lock: RunLock) -> None:
+def _fill(
+    request: RunRequest, progress: _Progress, connection: Connection, observer: Observer, lock: RunLock, pool: Pool
+) -> None:
     """Every row of the request's zones is in its load table, committed batch by batch."""
     published = ledger.current_map(connection)
     with _open_source(request, published) as source, ThreadPoolExecutor(request.workers, "batch") as executor:
-        context = Context(request, progress.run_id, source, observer, lock, executor)
+        context = Context(request, progress.run_id, source, observer, lock, executor, pool)
         ledger.set_snapshot(connection, progress.run_id, source.snapshot.taken_at)
         if Phase.ANALYZE in request.phases and isinstance(source, LegacySource):
             progress.analysis = _analyze(request, source, observer)
@@ -137,7 +142,7 @@ def _fill(request: RunRequest, progress: _Progress, connection: Connection, obse
     # publication would have to wait for it.
     progress.relations = finish.load_relations(request, progress.run_id, published)
     with ThreadPoolExecutor(request.workers, "seal") as executor:
-        finish.seal_loads(request, progress.run_id, progress.relations, executor)
+        finish.seal_loads(request, progress.run_id, progress.relations, executor=executor, pool=pool)
 
 
 def _analyze(request: RunRequest, source: LegacySource, observer: Observer) -> Analysis:

@@ -1,5 +1,6 @@
 """The life of a cluster: made by initdb, started by pg_ctl, stopped by a signal. The caller holds the lock."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -13,7 +14,7 @@ from etl.errors import DatabaseUnreachable
 from etl.server.account import Account, make_folder
 from etl.server.layout import Layout
 from etl.server.options import ServerOptions
-from etl.server.postmaster import PORT, Postmaster, forget_if_dead, read_postmaster
+from etl.server.postmaster import PORT, Postmaster, disown_if_dead, read_postmaster
 from etl.server.programs import CLEAN_ENVIRONMENT, client_program
 
 SUPERUSER = "postgres"
@@ -88,7 +89,7 @@ class Cluster:
     def _comes_up(self, timeout_s: float) -> bool:
         """Whether a server of before takes sessions, once it has either come up or gone."""
         found = read_postmaster(self.layout.data_dir)
-        if found is None or forget_if_dead(found, self.layout.data_dir):
+        if found is None or disown_if_dead(found, self.layout.data_dir):
             return False
         _wait_until(lambda: self._listens() or not found.is_alive(self.layout.data_dir), timeout_s)
         return self._listens()
@@ -132,6 +133,9 @@ def shut_down(found: Postmaster, layout: Layout) -> None:
     if not _wait_until(lambda: not found.is_alive(layout.data_dir), _STOP_TIMEOUT_S):
         message = f"the embedded server (process {found.pid}) has not stopped within {_STOP_TIMEOUT_S:.0f} s"
         raise DatabaseUnreachable(message, next_step=f"read {layout.log}")
+    if layout.socket_dir != layout.data_dir:
+        with contextlib.suppress(OSError):  # whatever else is in it is not ours
+            layout.socket_dir.rmdir()
 
 
 def _wait_until(holds: Callable[[], bool], timeout_s: float) -> bool:

@@ -51,17 +51,29 @@ def read_postmaster(data_dir: Path) -> Postmaster | None:
     )
 
 
-def forget_if_dead(found: Postmaster, data_dir: Path) -> bool:
-    """Whether the server is gone; then its file does not keep the next one from starting.
+def disown_if_dead(found: Postmaster, data_dir: Path) -> bool:
+    """Whether the server is gone; then nothing that it left behind keeps the next one from starting.
 
-    NOTE: PostgreSQL itself refuses to start while any process has the number, as after a reboot or in a container. A
-    file whose number nobody has is left alone: from it the next server sees whether children of the old one still live.
+    NOTE: PostgreSQL refuses to start while any process has the number in a file that a killed server left, as may be
+    after a reboot or in a container. The files stay, for from them it sees whether children of the old server still
+    write; only the number becomes that of this process, which PostgreSQL, as its grandchild, knows to be no server.
     """
     if found.is_alive(data_dir):
         return False
     if _is_taken(found.pid):
-        (data_dir / "postmaster.pid").unlink(missing_ok=True)
+        for file in (data_dir / "postmaster.pid", found.socket_dir / f".s.PGSQL.{PORT}.lock"):
+            _replace_number(file, found.pid)
     return True
+
+
+def _replace_number(file: Path, pid: int) -> None:
+    if not file.is_file():
+        return
+    first, *others = file.read_text(encoding="utf-8").split("\n")
+    if first == str(pid):
+        # NOTE: the folder is another account's when we are root, so a link in it is not followed.
+        with open(os.open(file, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW), "w", encoding="utf-8") as target:  # noqa: PTH123
+            target.write("\n".join([str(os.getpid()), *others]))
 
 
 def _is_taken(pid: int) -> bool:

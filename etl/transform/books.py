@@ -11,14 +11,14 @@ from typing import Any
 import polars as pl
 
 from etl.errors import ConfigurationError
-from etl.transform.clean import expr_key
+from etl.transform.clean import expr_key, with_notes
 from schemas.staging import BOOK_KINDS, TIERS
 
 UNLISTED = "unlisted"
 UNLISTED_FROM = 100_000
 ACTION_NETWORK = "action_network"
 REAL = "book"
-_RESOLVED_BY = ("source", "sportsbook", "sportsbook_id", "_stated", "_external")
+_RESOLVED_BY = ("source", "sportsbook", "sportsbook_id", "source_metadata", "_external")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,30 +159,34 @@ def staged_sportsbooks(sportsbooks_raw: pl.LazyFrame, books: tuple[Book, ...]) -
 
 
 def with_book_id(lf: pl.LazyFrame, *, lookup: BookLookup) -> pl.LazyFrame:
-    """Add `book_id` of each line, null if nothing names a known book. The row count is unchanged.
+    """Add `book_id` of each line, null if nothing names a known book, and the collector's notes (`clean.with_notes`).
 
-    Needs the raw columns source, sportsbook, sportsbook_id and external_source_id, and `note_book_id`.
+    Needs the raw columns source, sportsbook, sportsbook_id, external_source_id and source_metadata. The row count is
+    unchanged.
     """
     is_an = expr_key(pl.col("source")) == ACTION_NETWORK
-    stated = pl.coalesce(pl.col("note_book_id"), expr_key(pl.col("sportsbook")))
-    lf = lf.with_columns(
-        _stated=pl.when(is_an).then(stated).str.to_integer(strict=False, dtype=pl.Int32),
-        _external=pl.when(is_an).then(pl.col("external_source_id")).str.to_integer(strict=False, dtype=pl.Int32),
-    )
-    # Lines repeat their books' names: each distinct combination is resolved once.
-    resolved = lf.select(_RESOLVED_BY).unique().pipe(_resolved, lookup=lookup)
-    return lf.join(resolved, on=_RESOLVED_BY, how="left", nulls_equal=True).drop("_stated", "_external")
+    lf = lf.with_columns(_external=pl.when(is_an).then(pl.col("external_source_id")))
+    # Lines repeat their books' names: each distinct combination is parsed and resolved once.
+    resolved = lf.select(_RESOLVED_BY).unique().pipe(with_notes).pipe(_resolved, lookup=lookup)
+    return lf.join(resolved, on=_RESOLVED_BY, how="left", nulls_equal=True).drop("_external")
 
 
 def _resolved(lf: pl.LazyFrame, *, lookup: BookLookup) -> pl.LazyFrame:
+    is_an = expr_key(pl.col("source")) == ACTION_NETWORK
+    stated = pl.when(is_an).then(pl.coalesce("note_book_id", expr_key(pl.col("sportsbook"))))
     return (
-        lf.with_columns(_source=expr_key(pl.col("source")), _text=expr_key(pl.col("sportsbook")))
+        lf.with_columns(
+            _source=expr_key(pl.col("source")),
+            _text=expr_key(pl.col("sportsbook")),
+            _stated=stated.str.to_integer(strict=False, dtype=pl.Int32),
+            _external_id=pl.col("_external").str.to_integer(strict=False, dtype=pl.Int32),
+        )
         .join(_as(lookup.action_network, "_by_stated"), left_on="_stated", right_on="an_id", how="left")
-        .join(_as(lookup.action_network, "_by_external"), left_on="_external", right_on="an_id", how="left")
+        .join(_as(lookup.action_network, "_by_external"), left_on="_external_id", right_on="an_id", how="left")
         .join(_as(lookup.own, "_by_own"), left_on=["_source", "_text"], right_on=["source", "text"], how="left")
         .join(_as(lookup.texts, "_by_text"), left_on="_text", right_on="text", how="left")
         .join(_as(lookup.legacy, "_by_legacy"), on="sportsbook_id", how="left")
-        .select(*_RESOLVED_BY, book_id=_expr_decided())
+        .select(*_RESOLVED_BY, "note_clock", "note_line_kind", book_id=_expr_decided())
     )
 
 

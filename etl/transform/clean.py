@@ -48,14 +48,9 @@ def expr_legacy_score(score: pl.Expr) -> pl.Expr:
     return scaled.clip(0.0, 1.0).round(2).cast(pl.Decimal(3, 2))
 
 
-def with_notes(lf: pl.LazyFrame, *, metadata: str = "source_metadata") -> pl.LazyFrame:
-    """Add ``note_clock``, ``note_line_kind`` and ``note_book_id`` of the JSON column `metadata`; null where not noted.
+def with_notes(lf: pl.LazyFrame) -> pl.LazyFrame:
+    """Add ``note_clock``, ``note_line_kind`` and ``note_book_id`` of the JSON in `source_metadata`; null where not noted.
 
-    The row count is unchanged. Each distinct text is parsed once, for collectors repeat theirs.
+    The row count is unchanged.
     """
-    parsed = (
-        lf.select(metadata)
-        .unique()
-        .with_columns(pl.col(metadata).str.json_path_match(path).alias(name) for name, path in _NOTES.items())
-    )
-    return lf.join(parsed, on=metadata, how="left")
+    return lf.with_columns(pl.col("source_metadata").str.json_path_match(path).alias(name) for name, path in _NOTES.items())

@@ -9,38 +9,69 @@ _LINE_SCALE = 100
 _SPAN = 1_000_000
 
 
-def with_consensus(lf: pl.LazyFrame, *, brands: tuple[str, ...], min_books: int) -> pl.LazyFrame:
-    """Add `consensus_p`: the median no-vig probability of the other brands' latest quotes at the same line.
+def with_consensus(lf: pl.LazyFrame, *, brands: tuple[str, ...], min_books: int, max_gap: float) -> pl.LazyFrame:
+    """Add `is_far`: the quote is more than `max_gap` (0-1) from the median of the other brands' probabilities.
 
-    Latest at or before the row's observed_at; null if fewer than `min_books` other brands quote that line then, or the
-    row has no probability of its own. `brands` are the real books; rows of other kinds are compared but not counted.
-    Needs raw_id, game_id, brand, book_kind, line, p_fair, is_quotable, observed_at and recorded_at. The row count is
-    unchanged.
+    The median is of each other brand's latest quote at or before the row's observed_at, if that is at the same line;
+    null if fewer than `min_books` of them quote it, or the row has no probability of its own. `brands` are the real
+    books; rows of other kinds are compared but not counted. The row count is unchanged.
+    Needs raw_id, game_id, brand, book_kind, line, p_fair, is_quotable, observed_at and recorded_at.
     """
     lf = lf.cache()
+    far = (
+        lf.pipe(_comparable, min_books=min_books)
+        .with_columns(_expr_latest(brand).alias(_slot(k)) for k, brand in enumerate(brands))
+        .filter(pl.sum_horizontal(pl.col(_slot(k)).is_not_null() for k in range(len(brands))) >= min_books)
+        .select("raw_id", is_far=_expr_is_far([_slot(k) for k in range(len(brands))], max_gap=max_gap))
+    )
+    return lf.join(far, on="raw_id", how="left")
+
+
+def _slot(number: int) -> str:
+    return f"_p{number}"
+
+
+def _comparable(lf: pl.LazyFrame, *, min_books: int) -> pl.LazyFrame:
+    """Quotes of games with enough books, in order, each with its number and that of the last one of its instant."""
     is_peer = pl.col("is_quotable") & (pl.col("book_kind") == REAL)
-    enough = pl.col("brand").filter(is_peer).n_unique().over("game_id") > min_books
-    near = pl.col("line").fill_null(NO_LINE)
-    work = (
-        lf.filter(pl.all_horizontal(pl.col("game_id", "p_fair", "observed_at").is_not_null()))
-        .filter(pl.col("brand").is_not_null())
+    return (
+        lf.filter(pl.all_horizontal(pl.col("game_id", "brand", "p_fair", "observed_at").is_not_null()))
+        .filter(pl.col("brand").filter(is_peer).n_unique().over("game_id") >= min_books)
         .select(
-            "raw_id", "game_id", "brand", "p_fair", "observed_at", "recorded_at", is_peer=is_peer, _enough=enough,
-            # Game and line in one number: a quote is comparable if this is the same.
-            place=pl.col("game_id").cast(pl.Int64) * _SPAN + (near * _LINE_SCALE).round(0).cast(pl.Int64),
+            *("raw_id", "game_id", "brand", "p_fair", "observed_at", "recorded_at"),
+            is_peer=is_peer,
+            # Game and line in one number: quotes are comparable if they share it.
+            place=pl.col("game_id").cast(pl.Int64) * _SPAN
+            + (pl.col("line").fill_null(NO_LINE) * _LINE_SCALE).round(0).cast(pl.Int64),
         )
-        .filter("_enough")
         .sort("game_id", "observed_at", "recorded_at", "raw_id", nulls_last=False)
         .with_columns(_row=pl.int_range(pl.len(), dtype=pl.UInt32))
         # NOTE: quotes of one instant see each other, so a row looks from the last row of its instant.
         .with_columns(_last=pl.when(_is_last_of_instant()).then("_row").backward_fill())
     )
-    consensus = (
-        work.with_columns(_others=pl.concat_list([_expr_latest(brand) for brand in brands]).list.drop_nulls())
-        .filter(pl.col("_others").list.len() >= min_books)
-        .select("raw_id", consensus_p=pl.col("_others").list.median())
-    )
-    return lf.join(consensus, on="raw_id", how="left")
+
+
+def _expr_is_far(slots: list[str], *, max_gap: float) -> pl.Expr:
+    """True if the median of the slots that are not null is more than `max_gap` away from `p_fair`.
+
+    A list of each row's slots would be sorted row by row. Counting decides as exactly: the median is above a bound if
+    most values are; if just half are, it is the mean of the values next to the bound.
+    """
+    high, low = pl.col("p_fair") + max_gap, pl.col("p_fair") - max_gap
+    total = pl.sum_horizontal(pl.col(name).is_not_null() for name in slots)
+    above = pl.sum_horizontal((pl.col(name) > high).fill_null(value=False) for name in slots)
+    below = pl.sum_horizontal((pl.col(name) < low).fill_null(value=False) for name in slots)
+    is_above = (2 * above > total) | ((2 * above == total) & (_expr_mid(slots, bound=high, is_upper=True) > high))
+    is_below = (2 * below > total) | ((2 * below == total) & (_expr_mid(slots, bound=low, is_upper=False) < low))
+    return is_above | is_below
+
+
+def _expr_mid(slots: list[str], *, bound: pl.Expr, is_upper: bool) -> pl.Expr:
+    """Mean of the greatest value on the near side of the bound and the smallest beyond it (mirrored for a lower one)."""
+    beyond = {name: pl.col(name) > bound if is_upper else pl.col(name) >= bound for name in slots}
+    greater = pl.min_horizontal(pl.when(beyond[name]).then(pl.col(name)) for name in slots)
+    smaller = pl.max_horizontal(pl.when(~beyond[name]).then(pl.col(name)) for name in slots)
+    return (greater + smaller) / 2
 
 
 def _is_last_of_instant() -> pl.Expr:

