@@ -36,7 +36,7 @@ class LineMovements(CuratedRow):
         "Move towards side A; a total's moved line is converted",
         unit="pp",
         null="either is null, or the run line changed",
-        source="features.md 3",
+        source="features definition, section 3",
     )
     line_move_runs: pl.Float64 = column("current_line - open_line", unit="runs", null="moneyline")
     rl_flip: pl.Boolean = column("The run line changed sign", null="not a spread")

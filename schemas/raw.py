@@ -115,7 +115,11 @@ class BettingLinesRaw(Contract):
     )
     odds_american: pl.Int32 = column("Price of this side as stored", unit="American odds", null=AS_LEGACY)
     odds_decimal: pl.Float64 = column(
-        "Price of this side", unit="decimal odds", null="no price, or none with 100 <= |price| <= 10000", source="features.md 1", gt=1
+        "Price of this side",
+        unit="decimal odds",
+        null="no price, or none with 100 <= |price| <= 10000",
+        source="features definition, section 1",
+        gt=1,
     )
 
 

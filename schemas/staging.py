@@ -80,7 +80,9 @@ class Games(StagingRow):
     game_pk: pl.Int32 = column("MLB Stats API id of the game", null="the legacy has none")
     season: pl.Int16 = column("Season", ge=1871)
     season_type: pl.String = column("Season type", null="unknown")
-    game_date: pl.Date = column("Local date, America/New_York (official date where known)", source="features.md 5")
+    game_date: pl.Date = column(
+        "Local date, America/New_York (official date where known)", source="features definition, section 5"
+    )
     start_at: Utc = column("Scheduled start", unit="UTC")
     game_number: pl.Int16 = column("1, or 2 and up in a doubleheader, by order of start", ge=1)
     is_doubleheader: pl.Boolean = column("The clubs meet more than once on this date")
@@ -123,7 +125,7 @@ class StagingLine(StagingRow):
     recorded_at: Utc = column("greatest(created_at, updated_at): when the row was stored", unit="UTC", null="unknown")
     is_in_play: pl.Boolean = column("Quoted at or after the scheduled start", null="observed_at unknown")
     quality_score: Numeric3_2 = column(
-        "Published weights over the five parts", unit="0-1", source="features.md 7", ge=0, le=1
+        "Published weights over the five parts", unit="0-1", source="features definition, section 7", ge=0, le=1
     )
     completeness: pl.Float64 = column("Share of required fields present", unit="0-1", ge=0, le=1)
     validity: pl.Float64 = column("Share of validity rules kept", unit="0-1", ge=0, le=1)

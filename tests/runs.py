@@ -63,11 +63,12 @@ def scalar(url, sql):
     return rows(url, sql)[0][0]
 
 
-def content(url, table, *, load=None, without=OF_THE_LOAD):
+def content(url, table, *, load=None):
     """The rows of a zone table as readers see them, or of one load of it, as sorted JSON texts."""
     place = table.full_name if load is None else f"{LOADS}.{table.zone}_{table.name}_{load}"
-    leave_out = database.literal(list(without))
-    return sorted(text for (text,) in rows(url, f"select (to_jsonb(t) - {leave_out}::text[])::text from {place} t"))
+    leave_out = database.literal(list(OF_THE_LOAD))
+    whole = f"select string_agg(r, chr(10)) from (select (to_jsonb(t) - {leave_out}::text[])::text from {place} t) x(r)"
+    return sorted((scalar(url, whole) or "").splitlines())
 
 
 def moved(texts, shift):

@@ -83,20 +83,20 @@ def _on_rejects(lines: LineFacts) -> Iterator[str]:
     if lines.strays:
         yield (
             f"{lines.strays:,} rows are of no known market and will be rejects of zone raw_data: "
-            "after the run, etl rejects list"
+            "after the run look at the table audit.rejects"
         )
     if lines.unfit:
         yield (
             f"{lines.unfit:,} lines hold a value that cannot be carried (NaN, infinite or BC dates, out of range) "
-            "and will be rejects of zone raw_data: mend them in the legacy, or look at them with etl rejects list"
+            "and will be rejects of zone raw_data: mend them in the legacy, or look at them in the table audit.rejects"
         )
     if lost := lines.without_game + lines.of_unknown_game:
         yield (
             f"{lost:,} lines ({pct(lost, lines.rows):g} %) have no game and will be rejects of zone staging: after "
-            "the run, etl rejects list; if they are too many for the gate, raise rejected_max_pct in [gates]"
+            "the run look at the table audit.rejects; if they are too many for the gate, raise rejected_max_pct in [gates]"
         )
     if lines.without_book:
-        yield f"{lines.without_book:,} lines name no sportsbook: after the run, etl rejects list"
+        yield f"{lines.without_book:,} lines name no sportsbook: after the run look at the table audit.rejects"
 
 
 def _on_prices(lines: LineFacts, limits: Limits) -> Iterator[str]:

@@ -14,7 +14,8 @@ def source_check(zone: str, table: str, *, in_source: int, read: int) -> Check:
     """As many rows were read for a table as its source holds in the run's snapshot."""
     return Check(
         zone=zone, name=f"{table}: all rows read", passed=in_source == read, expected=f"{in_source} in the source",
-        actual=f"{read} read", sentence="rows were missed or read twice: nothing is published",
+        actual=f"{read} read",
+        sentence="" if in_source == read else "rows were missed or read twice: nothing is published",
     )  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def _conservation(count: TableCount) -> Check:
         if one_to_one
         else f"{count.loaded} loaded"
     )
-    return Check(count.zone, f"{count.table}: conserved", kept, expected, actual, sentence=_LOOK)
+    return Check(count.zone, f"{count.table}: conserved", kept, expected, actual, sentence="" if kept else _LOOK)
 
 
 def stored_checks(connection: Connection, counts: Iterable[TableCount], relations: Mapping[str, str]) -> list[Check]:
@@ -44,7 +45,7 @@ def stored_checks(connection: Connection, counts: Iterable[TableCount], relation
     return [
         Check(
             count.zone, f"{count.table}: stored", stored[n] == count.loaded, f"{count.loaded} loaded",
-            f"{stored[n]} stored", sentence=_LOOK,
+            f"{stored[n]} stored", sentence="" if stored[n] == count.loaded else _LOOK,
         )
         for n, (_, count) in enumerate(listed)
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from etl.errors import EtlError, Exit
 TERMINATED = 143
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file that overrides the shipped settings.")]
-Profile = Annotated[str | None, typer.Option("--profile", help="A table [profiles.<name>] of the settings.")]
+Profile = Annotated[str | None, typer.Option("--profile", help="Name of a table under `profiles` in the settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON on stdout.")]
 ReportDir = Annotated[Path | None, typer.Option("--report-dir", help="Folder for reports; default: below ETL_HOME.")]
 

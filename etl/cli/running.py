@@ -18,11 +18,13 @@ from etl.cli.door import (
     place_of,
     settings_of,
 )
+from etl.errors import ConfigurationError
 from etl.phases import Phase, parse_phases
 
 if TYPE_CHECKING:
     from etl.runner import RunOutcome, RunRequest
 
+LEVELS = ("info", "warning", "error")
 EXAMPLES = (
     "Examples: etl run · etl run --phase raw --json · "
     "ETL_LEGACY_URL=postgresql://… ETL_TARGET_URL=postgresql://… etl run"
@@ -135,8 +137,24 @@ def _observed(work: Callable[[Any], "RunOutcome"]) -> "RunOutcome":
 
     from etl.console import ConsoleObserver
 
-    with ConsoleObserver(sys.stderr) as observer:
+    with ConsoleObserver(sys.stderr, level=log_level()) as observer:
         return work(observer)
+
+
+def log_level() -> str:
+    """The least level of notices that are shown: LOG_LEVEL, or info.
+
+    Raises:
+        ConfigurationError: LOG_LEVEL is none of info, warning, error.
+    """
+    from etl.settings import environment
+
+    level = environment("LOG_LEVEL").lower() or "info"
+    if level not in LEVELS:
+        raise ConfigurationError(
+            f"LOG_LEVEL is {level!r}: expected one of {', '.join(LEVELS)}", next_step="set LOG_LEVEL"
+        )
+    return level
 
 
 def _show(outcome: "RunOutcome", place: Place, *, as_json: bool) -> None:

@@ -76,18 +76,24 @@ def run(request: RunRequest, observer: Observer) -> RunOutcome:
         places = database.redacted(request.legacy_url), database.redacted(request.target_url)
         observer.emit(RunStarted(run_id, request.phases, *places))
         pool = database.Pool(request.target_url, name=f"etl run {run_id}")
+        outcome: RunOutcome | None = None
         try:
             _fill(request, progress, connection, observer, lock, pool)
             _prove(request, progress, connection)
             _publish(request, progress, connection, observer)
+            outcome = _ended(connection, request, progress, None)
         except EtlError as error:
-            return _ended(connection, request, progress, error)
+            outcome = _ended(connection, request, progress, error)
         except KeyboardInterrupt:
             stopped = Interrupted(f"run {run_id} was interrupted; readers saw nothing of it", next_step="etl run")
-            return _ended(connection, request, progress, stopped)
+            outcome = _ended(connection, request, progress, stopped)
         finally:
             pool.close()
-        return _ended(connection, request, progress, None)
+            if outcome is None:
+                # A fault of ours goes on as the traceback it is; the ledger must not call the run alive.
+                fault = EtlError("stopped by a fault of etl itself")
+                _ended(connection, request, progress, fault)
+        return outcome
 
 
 def _facts(request: RunRequest) -> ledger.RunFacts:

@@ -16,10 +16,9 @@ def with_duplicates(lf: pl.LazyFrame, *, compared: tuple[str, ...]) -> pl.LazyFr
     `key_rows`: rows left that have the row's natural key. `key_values`: different prices among them; null if a part of
     the key is missing. Lines without a game are never compared: nothing says where their copies are.
     """
-    # Nearly all rows are alone with their key; only the others are compared in full.
-    lf = lf.cache()
+    # Nearly all rows are alone with their key; only the others are compared in full. Both halves share one cache.
     is_alone = pl.col("game_id").is_null() | (pl.len().over(KEY) == 1)
-    lf = lf.with_columns(_is_alone=is_alone)
+    lf = lf.with_columns(_is_alone=is_alone).cache()
     is_keyed = pl.all_horizontal(pl.col("game_id", "brand", "observed_at").is_not_null())
     alone = lf.filter("_is_alone").with_columns(
         is_collapsed=pl.lit(value=False),

@@ -17,7 +17,6 @@ def with_consensus(lf: pl.LazyFrame, *, brands: tuple[str, ...], min_books: int,
     books; rows of other kinds are compared but not counted. The row count is unchanged.
     Needs raw_id, game_id, brand, book_kind, line, p_fair, is_quotable, observed_at and recorded_at.
     """
-    lf = lf.cache()
     far = (
         lf.pipe(_comparable, min_books=min_books)
         .with_columns(_expr_latest(brand).alias(_slot(k)) for k, brand in enumerate(brands))

@@ -92,7 +92,8 @@ def stage_lines(
     `raw` has the keys moneylines, spreads and totals. Every raw row comes out once; it is accepted if it is not
     collapsed and `broken_rules` is empty. The rows of one game must be in one call, whatever the order.
     """
-    quotes = {key: raw[key].pipe(_quotes, refs=refs, market=MARKETS[key], params=params) for key in MARKETS}
+    # Later steps join the quotes with themselves: without a cache, each would work them out again.
+    quotes = {key: raw[key].pipe(_quotes, refs=refs, market=MARKETS[key], params=params).cache() for key in MARKETS}
     quotes["spreads"] = quotes["spreads"].pipe(with_moneyline, quotes["moneylines"])
     return {key: quotes[key].pipe(_scored, refs=refs, market=MARKETS[key], params=params) for key in MARKETS}
 
