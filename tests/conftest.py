@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from tests.servers import DEBIAN_PROGRAMS, Postgres, debian_server, embedded_server, execute
+from tests.servers import DEBIAN_NAME, DEBIAN_PROGRAMS, Postgres, debian_server, embedded_server, execute
 
 _NUMBERS = count(1)
 
@@ -21,7 +21,7 @@ def embedded() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def debian() -> Iterator[Postgres]:
     if not DEBIAN_PROGRAMS.is_dir():
-        missing = f"Debian's PostgreSQL 15 is not installed: {DEBIAN_PROGRAMS}"
+        missing = f"Debian's PostgreSQL is not installed: {DEBIAN_PROGRAMS}"
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
@@ -29,7 +29,7 @@ def debian() -> Iterator[Postgres]:
         yield found
 
 
-@pytest.fixture(scope="session", params=["embedded", "debian"], ids=["embedded18", "debian15"])
+@pytest.fixture(scope="session", params=["embedded", "debian"], ids=["embedded18", DEBIAN_NAME])
 def postgres(request: pytest.FixtureRequest) -> Postgres:
     """Each server in turn."""
     return request.getfixturevalue(request.param)

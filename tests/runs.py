@@ -72,7 +72,7 @@ def content(url, table, *, load=None):
 
 
 def moved(texts, shift):
-    """Rows with what `shift` gives for their market subtracted from the ids of their lines."""
+    """Rows with what `shift` gives for them subtracted from the ids of their lines; a club's row has a `raw_id` too."""
     found = [json.loads(text) for text in texts]
     return sorted(json.dumps({name: _id(name, value, row, shift) for name, value in row.items()}) for row in found)
 
@@ -88,7 +88,7 @@ def seen(url, tables=PUBLISHED):
 
 
 def attached(url):
-    """``zone.table`` -> loads that readers see of it."""
+    """(``zone.table``, load) of all that readers see."""
     found = rows(url, "select distinct inhparent::regclass::text, inhrelid::regclass::text from pg_inherits")
     return {(parent, child.rpartition("_")[2]) for parent, child in found if parent in TABLES}
 

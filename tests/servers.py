@@ -16,7 +16,8 @@ from adbc_driver_postgresql import dbapi
 
 from etl import server
 
-DEBIAN_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+DEBIAN_PROGRAMS = min(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))
+DEBIAN_NAME = f"debian{DEBIAN_PROGRAMS.parent.name}"
 PASSWORD_ROLE = "etl_password"  # noqa: S105
 PASSWORD = "right: p@ss/word"  # noqa: S105
 PASSWORD_IN_URL = "right%3A%20p%40ss%2Fword"  # noqa: S105

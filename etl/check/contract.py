@@ -36,17 +36,29 @@ def split(frame: pl.DataFrame, table: Table) -> Split:
     """
     body = frame.drop(BROKEN, strict=False)
     _require_structure(body, table)
-    rules = list(table.rules())
-    already = BROKEN in frame.columns and bool(frame[BROKEN].list.len().gt(0).any())
-    if not already and _all_hold(body, [*rules, *_key_rules(table)]):
-        return Split(body, body.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN)))
-    given = frame[BROKEN] if BROKEN in frame.columns else pl.Series(BROKEN, [[]] * len(body), pl.List(pl.String))
-    marked = body.lazy().with_columns(pl.concat_list(given.fill_null([]), _broken(rules)).alias(BROKEN))
-    # A row that is refused anyway must not take the key from one that is not.
+    given = frame[BROKEN].fill_null([]) if BROKEN in frame.columns else _no_rules(len(body))
+    # A row that is refused anyway must not take the key from one that is not, so the two are judged apart.
+    is_refused = given.list.len() > 0
+    free = body.filter(~is_refused)
+    refused = _marked(body.filter(is_refused), table, given.filter(is_refused))
+    if _all_hold(free, [*table.rules(), *_key_rules(table)]):
+        return Split(free, refused)
+    judged = _marked(free, table, _no_rules(len(free)))
     is_bad = pl.col(BROKEN).list.len() > 0
-    keyed = [_broken(_key_rules(table, among=is_bad))] if _key_rules(table) else []
-    done = marked.with_columns(pl.concat_list(pl.col(BROKEN), *keyed).alias(BROKEN)).collect()
-    return Split(done.filter(~is_bad).drop(BROKEN), done.filter(is_bad))
+    return Split(judged.filter(~is_bad).drop(BROKEN), pl.concat([refused, judged.filter(is_bad)]))
+
+
+def _no_rules(rows: int) -> pl.Series:
+    return pl.Series(BROKEN, [[]], pl.List(pl.String)).new_from_index(0, rows)
+
+
+def _marked(frame: pl.DataFrame, table: Table, given: pl.Series) -> pl.DataFrame:
+    """The rows with `broken_rules`: those given, then those of the contract that each row breaks."""
+    if frame.is_empty():
+        return frame.with_columns(_no_rules(0))
+    found = frame.lazy().select(_broken([*table.rules(), *_key_rules(table)])).collect().to_series()
+    both = pl.DataFrame({"given": given, "found": found}).select(pl.concat_list("given", "found").alias(BROKEN))
+    return frame.with_columns(both.to_series())
 
 
 def _require_structure(frame: pl.DataFrame, table: Table) -> None:
@@ -70,11 +82,10 @@ def _broken(rules: list[Rule]) -> pl.Expr:
     return pl.concat_list(names).list.drop_nulls().alias(BROKEN)
 
 
-def _key_rules(table: Table, *, among: pl.Expr | None = None) -> list[Rule]:
+def _key_rules(table: Table) -> list[Rule]:
     if not table.keyed or not table.key:
         return []
-    parts = [pl.col(name) for name in table.key] + ([] if among is None else [among.alias("_among")])
-    key = parts[0] if len(parts) == 1 else pl.struct(parts)
+    key = pl.col(table.key[0]) if len(table.key) == 1 else pl.struct(table.key)
     return [Rule("key_unique", key.is_first_distinct(), f"({', '.join(table.key)}) must be unique")]
 
 

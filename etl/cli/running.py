@@ -149,10 +149,10 @@ def log_level() -> str:
     """
     from etl.settings import environment
 
-    level = environment("LOG_LEVEL").lower() or "info"
+    level = environment("LOG_LEVEL").lower().replace("debug", "info") or "info"
     if level not in LEVELS:
         raise ConfigurationError(
-            f"LOG_LEVEL is {level!r}: expected one of {', '.join(LEVELS)}", next_step="set LOG_LEVEL"
+            f"LOG_LEVEL is {level!r}: expected one of debug, {', '.join(LEVELS)}", next_step="set LOG_LEVEL"
         )
     return level
 

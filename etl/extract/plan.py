@@ -1,7 +1,7 @@
 """Cut the lines of a run into batches: pure arithmetic on counts, done before a row is read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -94,6 +94,12 @@ def homeless(counts: pl.DataFrame, owners: pl.DataFrame) -> tuple[str, int]:
     unknown = lost["game_id"].drop_nulls().sort().to_list()
     condition = "game_id is null" + (f" or game_id = any({literal(unknown)})" if unknown else "")
     return condition, int(lost["rows"].sum())
+
+
+def with_lines(batch: Batch, condition: str, rows: int) -> Batch:
+    """The batch and, with it, the `rows` lines that keep `condition`; they must belong to no other batch."""
+    predicate = {name: f"({sql}) or {condition}" for name, sql in batch.predicate.items()}
+    return replace(batch, predicate=predicate, expected_rows=batch.expected_rows + rows)
 
 
 def plan_lines(ranges: Sequence[LineRange], *, condition: str = "true", first_batch: int = 1) -> list[Batch]:

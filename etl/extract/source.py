@@ -6,7 +6,7 @@ from typing import Protocol
 import polars as pl
 
 from etl.extract.layout import SourceTable
-from etl.extract.plan import Batch, LineRange, homeless, plan_games, plan_lines, ranges_query
+from etl.extract.plan import Batch, LineRange, homeless, plan_games, plan_lines, ranges_query, with_lines
 from etl.extract.snapshot import Snapshot
 
 
@@ -55,6 +55,9 @@ def plan_by_game(source: Source, owners: pl.DataFrame, *, batch_rows: int) -> li
     condition, lost = homeless(counts, owners)
     if not lost:
         return batches
+    if batches and lost <= batch_rows // 10:
+        # A batch has a cost of its own; a few lines without a game ride along with the last one.
+        return [*batches[:-1], with_lines(batches[-1], condition, lost)]
     ranges = _ranges(source, condition=condition, batch_rows=batch_rows)
     return batches + plan_lines(ranges, condition=condition, first_batch=len(batches) + 1)
 

@@ -6,6 +6,7 @@ and then the line's legacy sportsbook.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -88,15 +89,18 @@ def _book(entry: Mapping[str, Any]) -> Book:
 
 def _spellings(book: Book) -> set[tuple[str | None, str]]:
     """Every (feed, text) of the book, lower case."""
-    return {(feed, text.strip().lower()) for feed, text in ((None, book.book), (None, book.display_name), *book.aliases)}
+    return {
+        (feed, text.strip().lower()) for feed, text in ((None, book.book), (None, book.display_name), *book.aliases)
+    }
 
 
 def _refuse_twins(what: str, values: Iterable[str]) -> None:
     seen = sorted(values)
-    twins = sorted({one for one, other in zip(seen, seen[1:], strict=False) if one == other})
+    twins = sorted({one for one, other in pairwise(seen) if one == other})
     if twins:
         raise ConfigurationError(
-            f"config/sportsbooks.toml: two books share the {what} {', '.join(twins)}", next_step="take it from one of them"
+            f"config/sportsbooks.toml: two books share the {what} {', '.join(twins)}",
+            next_step="take it from one of them",
         )
 
 
@@ -112,7 +116,9 @@ def book_lookup(sportsbooks_raw: pl.LazyFrame, books: tuple[Book, ...]) -> BookL
     known = pl.LazyFrame(spellings, schema=schema, orient="row")
     texts = known.filter(pl.col("source").is_null()).drop("source")
     legacy = sportsbooks_raw.pipe(_legacy_books, texts=texts)
-    names = legacy.filter(pl.col("book_id") >= UNLISTED_FROM).group_by(text=pl.col("name_key")).agg(pl.col("book_id").min())
+    names = (
+        legacy.filter(pl.col("book_id") >= UNLISTED_FROM).group_by(text=pl.col("name_key")).agg(pl.col("book_id").min())
+    )
     an_ids = [(an_id, book.book_id) for book in books for an_id in book.action_network_ids]
     return BookLookup(
         own=known.filter(pl.col("source").is_not_null()),
@@ -126,7 +132,11 @@ def _legacy_books(sportsbooks_raw: pl.LazyFrame, *, texts: pl.LazyFrame) -> pl.L
     """Legacy books with their canonical `book_id`: by name, else by display name, else 100000 + legacy id."""
     return (
         sportsbooks_raw.select(
-            "id", "name", "display_name", name_key=expr_key(pl.col("name")), display_key=expr_key(pl.col("display_name"))
+            "id",
+            "name",
+            "display_name",
+            name_key=expr_key(pl.col("name")),
+            display_key=expr_key(pl.col("display_name")),
         )
         .join(texts, left_on="name_key", right_on="text", how="left")
         .join(texts, left_on="display_key", right_on="text", how="left", suffix="_by_display")
@@ -139,7 +149,7 @@ def staged_sportsbooks(sportsbooks_raw: pl.LazyFrame, books: tuple[Book, ...]) -
     """Rows of `staging.sportsbooks`: every book of the catalogue, then the legacy's books that it does not list."""
     rows = [(b.book_id, b.book, b.brand, b.display_name, b.kind, b.tier) for b in books]
     schema: dict[str, Any] = {"book_id": pl.Int32}
-    schema |= {name: pl.String for name in ("book", "brand", "display_name", "kind", "tier")}
+    schema |= dict.fromkeys(("book", "brand", "display_name", "kind", "tier"), pl.String)
     listed = pl.LazyFrame(rows, schema=schema, orient="row")
     texts = book_lookup(sportsbooks_raw.clear(), books).texts
     legacy = sportsbooks_raw.pipe(_legacy_books, texts=texts)
@@ -153,8 +163,10 @@ def staged_sportsbooks(sportsbooks_raw: pl.LazyFrame, books: tuple[Book, ...]) -
     )
     raw_ids = legacy.group_by("book_id").agg(raw_ids=pl.col("id").sort())
     none = pl.lit([], dtype=pl.List(pl.Int32))
-    return pl.concat([listed, unlisted]).join(raw_ids, on="book_id", how="left").with_columns(
-        pl.col("raw_ids").fill_null(none)
+    return (
+        pl.concat([listed, unlisted])
+        .join(raw_ids, on="book_id", how="left")
+        .with_columns(pl.col("raw_ids").fill_null(none))
     )
 
 

@@ -1,4 +1,7 @@
-"""Texts, clocks and what the collector noted: the cleaning that all legacy rows share. Features definition, section 0."""
+"""Texts, clocks and what the collector noted: the cleaning that all legacy rows share.
+
+Features definition, section 0.
+"""
 
 import polars as pl
 
@@ -42,15 +45,17 @@ def expr_line_kind(note: pl.Expr) -> pl.Expr:
 
 
 def expr_legacy_score(score: pl.Expr) -> pl.Expr:
-    """Legacy score in [0, 1], 2 decimals, Decimal(3,2): a value above 1 is on the scale of 9.99. Null for a null score."""
+    """Legacy score in [0, 1] as Decimal(3,2): a value above 1 is on the scale of 9.99. Null for a null score."""
     value = score.cast(pl.Float64)
     scaled = pl.when(value > 1.0).then(value / LEGACY_SCALE).otherwise(value)
     return scaled.clip(0.0, 1.0).round(2).cast(pl.Decimal(3, 2))
 
 
 def with_notes(lf: pl.LazyFrame) -> pl.LazyFrame:
-    """Add ``note_clock``, ``note_line_kind`` and ``note_book_id`` of the JSON in `source_metadata`; null where not noted.
+    """Add ``note_clock``, ``note_line_kind`` and ``note_book_id`` of the JSON in `source_metadata`.
 
-    The row count is unchanged.
+    Each is null where it was not noted. The row count is unchanged.
     """
-    return lf.with_columns(pl.col("source_metadata").str.json_path_match(path).alias(name) for name, path in _NOTES.items())
+    return lf.with_columns(
+        pl.col("source_metadata").str.json_path_match(path).alias(name) for name, path in _NOTES.items()
+    )

@@ -3,62 +3,22 @@
 Features definition, sections 5, 7 and 12. What the legacy cannot say is not invented: it is null, or flagged.
 """
 
-from enum import StrEnum
-
 import polars as pl
 
 from etl.transform.books import REAL
 from etl.transform.clean import expr_key, expr_local_date, expr_recorded_at, expr_text
+from etl.transform.game_flags import MAX_RUNS, GameFlag, expr_flags
 from etl.transform.merging import NO_FEED, expr_sources, with_game_id
 from etl.transform.staging_params import GameParams
 from etl.transform.teams import LAST_SEASON, ClubLookup, expr_code_set, with_team
 from schemas.staging import GAME_STATUSES
 
-MAX_RUNS = 60
 _RANKED = ("scheduled", "postponed", "cancelled", "suspended", "completed")
 _OFF = ("postponed", "cancelled")
 COMPLETED, SUSPENDED = "completed", "suspended"
 _PAIRS = ("home_score", "away_score")
 
 
-class GameFlag(StrEnum):
-    """Warnings about a game; the value is what `quality_flags` holds."""
-
-    UNKNOWN_TEAM = "unknown_team"
-    SAME_TEAM_TWICE = "same_team_twice"
-    CLUB_CONFLICT = "club_conflict"
-    START_CONFLICT = "start_conflict"
-    DATE_CONFLICT = "date_conflict"
-    SEASON_CONFLICT = "season_conflict"
-    SCORE_CONFLICT = "score_conflict"
-    SCORE_OUT_OF_RANGE = "score_out_of_range"
-    EQUAL_SCORES = "equal_scores"
-    OUTCOME_WITHOUT_COMPLETION = "outcome_without_completion"
-    UNKNOWN_STATUS = "unknown_status"
-    POSSIBLE_DUPLICATE = "possible_duplicate"
-    LOW_COVERAGE = "low_coverage"
-
-    @property
-    def sentence(self) -> str:
-        """What the flag says, for people."""
-        return _SENTENCES[self]
-
-
-_SENTENCES = {
-    GameFlag.UNKNOWN_TEAM: "a team's text names no known club",
-    GameFlag.SAME_TEAM_TWICE: "both texts name the same club",
-    GameFlag.CLUB_CONFLICT: "rows that share a game_pk name different clubs; the canonical row's were taken",
-    GameFlag.START_CONFLICT: "the merged rows start at different times; the latest recorded row's was taken",
-    GameFlag.DATE_CONFLICT: "the stored date is not the local date of the start",
-    GameFlag.SEASON_CONFLICT: "the stored season is not the year of the local date",
-    GameFlag.SCORE_CONFLICT: "rows of the game and its outcome disagree about the score; it is not final",
-    GameFlag.SCORE_OUT_OF_RANGE: f"a score is below 0 or above {MAX_RUNS}; it is not final",
-    GameFlag.EQUAL_SCORES: "completed with equal scores and no official tie: suspended, not final",
-    GameFlag.OUTCOME_WITHOUT_COMPLETION: "there is an outcome, but no row says that the game was completed",
-    GameFlag.UNKNOWN_STATUS: "a status is not in the vocabulary; it was read as scheduled",
-    GameFlag.POSSIBLE_DUPLICATE: "same clubs and nearly the same start as another game, with nothing that proves them one",
-    GameFlag.LOW_COVERAGE: "fewer books than the configured minimum (W08)",
-}
 START_MISSING = "start_missing"
 
 
@@ -116,9 +76,15 @@ def _rows(games_raw: pl.LazyFrame, *, clubs: ClubLookup, params: GameParams) -> 
     """The legacy's rows, cleaned: one row a legacy id."""
     local_date = pl.coalesce(expr_local_date(pl.col("game_datetime")), "game_date")
     status = expr_key(pl.col("game_status"))
-    known = status.replace_strict({s: s for s in GAME_STATUSES} | dict(params.statuses), default=None, return_dtype=pl.String)
-    feed = pl.when(pl.col("sportsbookreview_game_id").is_not_null()).then(pl.lit("sbr"))
-    feed = feed.when(pl.col("action_network_game_id").is_not_null()).then(pl.lit("action_network"))
+    known = status.replace_strict(
+        {s: s for s in GAME_STATUSES} | dict(params.statuses), default=None, return_dtype=pl.String
+    )
+    feed = (
+        pl.when(pl.col("sportsbookreview_game_id").is_not_null())
+        .then(pl.lit("sbr"))
+        .when(pl.col("action_network_game_id").is_not_null())
+        .then(pl.lit("action_network"))
+    )
     return (
         games_raw.select(
             "id",
@@ -151,7 +117,8 @@ def _with_outcomes(rows: pl.LazyFrame, outcomes_raw: pl.LazyFrame) -> pl.LazyFra
     none = pl.lit([], dtype=pl.List(pl.Struct(dict.fromkeys(_PAIRS, pl.Int32))))
     own = pl.when(is_known & (pl.col("status") == COMPLETED)).then(pl.concat_list(pl.struct(_PAIRS))).otherwise(none)
     return rows.join(outcomes, left_on="id", right_on="game_id", how="left").with_columns(
-        pairs=pl.concat_list(own, pl.col("outcome_pairs").fill_null(none)), has_outcome=pl.col("outcome_pairs").is_not_null()
+        pairs=pl.concat_list(own, pl.col("outcome_pairs").fill_null(none)),
+        has_outcome=pl.col("outcome_pairs").is_not_null(),
     )
 
 
@@ -226,10 +193,14 @@ def _numbered(games: pl.LazyFrame, *, params: GameParams) -> pl.LazyFrame:
     feeds = pl.col("sources") & (NO_FEED - 1)
     before = [pl.col(name) == pl.col(name).shift() for name in clubs]
     # Feeds that give a day and no hour of their own make one game look like two on that day.
-    is_other_feed = ((pl.col("sources") & pl.col("sources").shift()) == 0) & (pl.col("local_date").diff() == pl.duration())
+    is_other_feed = ((pl.col("sources") & pl.col("sources").shift()) == 0) & (
+        pl.col("local_date").diff() == pl.duration()
+    )
     is_close = pl.col("start_at").diff() <= pl.duration(minutes=params.merge_window_min)
     is_near = (is_close | is_other_feed) & pl.all_horizontal(before)
-    is_own_game = ((feeds & feeds.shift()) != 0) | (pl.col("game_pk") != pl.col("game_pk").shift()).fill_null(value=False)
+    is_own_game = ((feeds & feeds.shift()) != 0) | (pl.col("game_pk") != pl.col("game_pk").shift()).fill_null(
+        value=False
+    )
     meeting = ["local_date", pl.min_horizontal(clubs), pl.max_horizontal(clubs), pl.col("status").is_in(_OFF)]
     are_known = pl.all_horizontal(pl.col(clubs).is_not_null())
     number = (~pl.col("_repeats")).cum_sum().over(meeting, order_by=["start_at", "game_id"])
@@ -249,7 +220,9 @@ def _numbered(games: pl.LazyFrame, *, params: GameParams) -> pl.LazyFrame:
 def _with_codes(games: pl.LazyFrame, *, names: pl.LazyFrame) -> pl.LazyFrame:
     """Add the clubs' codes in the season of the game."""
     by_season = (
-        names.with_columns(year=pl.int_ranges("valid_from", pl.col("valid_to").fill_null(LAST_SEASON) + 1, dtype=pl.Int32))
+        names.with_columns(
+            year=pl.int_ranges("valid_from", pl.col("valid_to").fill_null(LAST_SEASON) + 1, dtype=pl.Int32)
+        )
         .explode("year", empty_as_null=False, keep_nulls=False)
         .select("year", "team_id", "code")
     )
@@ -288,27 +261,6 @@ def _columns(games: pl.LazyFrame, *, params: GameParams) -> pl.LazyFrame:
         result_available_at=pl.when("is_final").then(result_at),
         venue_name="venue_name",
         recorded_at="recorded_at",
-        quality_flags=_expr_flags(),
+        quality_flags=expr_flags(),
         broken_rules=pl.when(pl.col("start_at").is_null()).then(broken).otherwise(none),
     ).sort("game_id")
-
-
-def _expr_flags() -> pl.Expr:
-    """Names of the flags that the game raised, sorted."""
-    is_unknown = pl.col("home_team_id").is_null() | pl.col("away_team_id").is_null()
-    raised = {
-        GameFlag.UNKNOWN_TEAM: is_unknown,
-        GameFlag.SAME_TEAM_TWICE: pl.col("home_team_id") == pl.col("away_team_id"),
-        GameFlag.CLUB_CONFLICT: pl.col("is_club_conflict"),
-        GameFlag.START_CONFLICT: pl.col("is_start_conflict"),
-        GameFlag.DATE_CONFLICT: pl.col("is_date_conflict"),
-        GameFlag.SEASON_CONFLICT: pl.col("is_season_conflict"),
-        GameFlag.SCORE_CONFLICT: pl.col("is_score_conflict"),
-        GameFlag.SCORE_OUT_OF_RANGE: pl.col("is_out_of_range"),
-        GameFlag.EQUAL_SCORES: pl.col("is_unfinished"),
-        GameFlag.OUTCOME_WITHOUT_COMPLETION: pl.col("is_outcome_unbacked"),
-        GameFlag.UNKNOWN_STATUS: pl.col("is_status_unknown"),
-        GameFlag.POSSIBLE_DUPLICATE: pl.col("is_duplicate"),
-    }
-    texts = [pl.when(is_raised).then(pl.lit(flag.value)) for flag, is_raised in sorted(raised.items())]
-    return pl.concat_list(texts).list.drop_nulls()

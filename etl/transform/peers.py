@@ -31,7 +31,7 @@ def _slot(number: int) -> str:
 
 
 def _comparable(lf: pl.LazyFrame, *, min_books: int) -> pl.LazyFrame:
-    """Quotes of games with enough books, in order, each with its number and that of the last one of its instant."""
+    """Quotes of games with enough books, in order, with their numbers and that of the last one of their instant."""
     is_peer = pl.col("is_quotable") & (pl.col("book_kind") == REAL)
     return (
         lf.filter(pl.all_horizontal(pl.col("game_id", "brand", "p_fair", "observed_at").is_not_null()))
@@ -66,7 +66,7 @@ def _expr_is_far(slots: list[str], *, max_gap: float) -> pl.Expr:
 
 
 def _expr_mid(slots: list[str], *, bound: pl.Expr, is_upper: bool) -> pl.Expr:
-    """Mean of the greatest value on the near side of the bound and the smallest beyond it (mirrored for a lower one)."""
+    """Mean of the two values next to the bound, one on each side."""
     beyond = {name: pl.col(name) > bound if is_upper else pl.col(name) >= bound for name in slots}
     greater = pl.min_horizontal(pl.when(beyond[name]).then(pl.col(name)) for name in slots)
     smaller = pl.max_horizontal(pl.when(~beyond[name]).then(pl.col(name)) for name in slots)
@@ -79,14 +79,14 @@ def _is_last_of_instant() -> pl.Expr:
 
 
 def _expr_latest(brand: str) -> pl.Expr:
-    """Probability of the brand's latest quote as of each row's instant; null for its own rows or another game or line."""
+    """Probability of the brand's latest quote as of each row's instant; null for its own rows and at other lines."""
     latest = pl.when(pl.col("is_peer") & (pl.col("brand") == brand)).then("_row").forward_fill().gather("_last")
     is_comparable = (pl.col("place").gather(latest) == pl.col("place")) & (pl.col("brand") != brand)
     return pl.when(is_comparable).then(pl.col("p_fair").gather(latest))
 
 
 def with_moneyline(spreads: pl.LazyFrame, moneylines: pl.LazyFrame) -> pl.LazyFrame:
-    """Add `moneyline_p`: the home side's no-vig probability in the same brand's latest moneyline, null if there is none.
+    """Add `moneyline_p`: the home side's no-vig probability in the same brand's latest moneyline, or null.
 
     Latest at or before the row's observed_at. The row count is unchanged.
     """

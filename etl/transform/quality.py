@@ -68,7 +68,7 @@ def _or_true(expr: pl.Expr | None) -> pl.Expr:
 
 
 def expr_timeliness(params: ScoreParams) -> pl.Expr:
-    """1 if stored within `fresh_h` of the quote, in a straight line to 0 at `stale_h`; 0 without a clock or before it."""
+    """1 if stored within `fresh_h` of the quote, falling evenly to 0 at `stale_h`; 0 without a clock or before it."""
     hours = (pl.col("recorded_at") - pl.col("observed_at")).dt.total_microseconds() / 3.6e9
     falling = ((params.stale_h - hours) / (params.stale_h - params.fresh_h)).clip(0.0, 1.0)
     return pl.when(hours >= 0).then(falling).otherwise(0.0)

@@ -14,6 +14,7 @@ import polars as pl
 from etl.transform.odds import expr_is_valid_price
 from etl.transform.staging_params import BoundParams
 
+EVEN_CHANCE = 0.5
 MONEYLINE, SPREAD, TOTALS = "moneyline", "spread", "totals"
 
 
@@ -41,28 +42,57 @@ class Subject(StrEnum):
 
 
 class Rule(Enum):
-    """Every rule of staging: code, sentence, severity, dimension, subject. `value.lower()` names are `rule.flag`."""
+    """Every rule of staging, by the name that flags and rejects hold (`flag`, in lower case)."""
 
     GAME_UNRESOLVED = ("V01", "the line's game is known", Severity.CRITICAL)
     BOOK_UNRESOLVED = ("V02", "the line's book is known", Severity.CRITICAL)
-    PRICE_INVALID = ("V03", "a price that is present is an American price up to 10,000", Severity.CRITICAL, Dimension.VALIDITY)
+    PRICE_INVALID = (
+        "V03",
+        "a price that is present is an American price up to 10,000",
+        Severity.CRITICAL,
+        Dimension.VALIDITY,
+    )
     LINE_INVALID = ("V04", "the line is present, on its grid and in range", Severity.CRITICAL, Dimension.VALIDITY)
     CLUBS_UNKNOWN = ("V05", "the game has two different known clubs", Severity.CRITICAL, Dimension.CONSISTENCY)
-    BOOKSUM_IMPOSSIBLE = ("V06", "the implied probabilities add up to what a book can offer", Severity.CRITICAL, Dimension.VALIDITY)
-    LINES_NOT_OPPOSITE = ("V07", "the home line is the negative of the away line", Severity.CRITICAL, Dimension.CONSISTENCY)
+    BOOKSUM_IMPOSSIBLE = (
+        "V06",
+        "the implied probabilities add up to what a book can offer",
+        Severity.CRITICAL,
+        Dimension.VALIDITY,
+    )
+    LINES_NOT_OPPOSITE = (
+        "V07",
+        "the home line is the negative of the away line",
+        Severity.CRITICAL,
+        Dimension.CONSISTENCY,
+    )
     SPLIT_INVALID = ("V08", "shares are in range and add up to 100", Severity.CRITICAL, Dimension.NONE, Subject.SPLIT)
     NO_PRICE = ("V09", "a moneyline has a price", Severity.CRITICAL, Dimension.VALIDITY)
     SCORE_TOO_LOW = ("V10", "the score reaches the minimum for a review", Severity.CRITICAL)
     SPLIT_CLOCK_MISSING = ("V11", "a split says when it was current", Severity.CRITICAL, Dimension.NONE, Subject.SPLIT)
     ONE_SIDE_MISSING = ("W01", "both sides have a price", Severity.WARNING)
     BOOKSUM_UNUSUAL = ("W02", "the overround is a usual one", Severity.WARNING, Dimension.VALIDITY)
-    FAR_FROM_CONSENSUS = ("W03", "the quote is near the consensus of the other books", Severity.WARNING, Dimension.CONSISTENCY)
+    FAR_FROM_CONSENSUS = (
+        "W03",
+        "the quote is near the consensus of the other books",
+        Severity.WARNING,
+        Dimension.CONSISTENCY,
+    )
     IN_PLAY = ("W04", "the quote is from before the start", Severity.WARNING)
     CLOCK_REVERSED = ("W05", "the quote was not stored before it was current", Severity.WARNING, Dimension.CONSISTENCY)
     UNUSUAL_RUN_LINE = ("W06", "the run line is the usual one", Severity.WARNING)
-    FAVOURITE_DISAGREES = ("W07", "moneyline and run line have the same favourite (a disagreement is legal)", Severity.WARNING)
+    FAVOURITE_DISAGREES = (
+        "W07",
+        "moneyline and run line have the same favourite (a disagreement is legal)",
+        Severity.WARNING,
+    )
     LOW_COVERAGE = ("W08", "the game has enough books", Severity.WARNING, Dimension.NONE, Subject.GAME)
-    DUPLICATE_KEY = ("W09", "no other quote has the same key and different prices", Severity.WARNING, Dimension.CONSISTENCY)
+    DUPLICATE_KEY = (
+        "W09",
+        "no other quote has the same key and different prices",
+        Severity.WARNING,
+        Dimension.CONSISTENCY,
+    )
     PRICE_UNUSUAL = ("W10", "the prices are of a usual size", Severity.WARNING, Dimension.VALIDITY)
     SPLIT_ONE_SIDED = ("W11", "no share is exactly 0 or 100", Severity.WARNING, Dimension.NONE, Subject.SPLIT)
     UNKNOWN_TEAM_TEXT = ("W12", "the team texts of the line name known clubs", Severity.WARNING)
@@ -111,7 +141,7 @@ def expr_line_on_grid(bounds: BoundParams, market: str) -> pl.Expr:
     if market == SPREAD:
         in_range = line.abs() <= bounds.run_line_max_runs
     steps = line / bounds.line_grid_runs
-    return in_range & ((steps - steps.round(0)).abs() < 1e-9)
+    return in_range & (steps == steps.round(0))
 
 
 def _clubs_known(*_: object) -> pl.Expr:
@@ -129,9 +159,9 @@ def _has_consensus(_: BoundParams, market: str) -> pl.Expr:
 
 
 def _favourites_agree(*_: object) -> pl.Expr:
-    p, line = pl.col("moneyline_p"), pl.col("line")
-    disagree = ((p > 0.5) & (line > 0)) | ((p < 0.5) & (line < 0))
-    return ~disagree
+    """False if the moneyline favours one side and the run line the other; a pick'em agrees with both."""
+    lead = (pl.col("moneyline_p") - EVEN_CHANCE).sign()
+    return lead * pl.col("line").sign() <= 0
 
 
 CHECKS: tuple[Check, ...] = (
@@ -142,7 +172,7 @@ CHECKS: tuple[Check, ...] = (
     Check(Rule.CLUBS_UNKNOWN, _clubs_known),
     Check(Rule.BOOKSUM_IMPOSSIBLE, lambda b, _: pl.col("booksum").is_between(b.booksum_min, b.booksum_max)),
     # The legacy holds one run line, the home side's, so its opposite is the away side's by construction.
-    Check(Rule.LINES_NOT_OPPOSITE, lambda *_: -(-pl.col("line")) == pl.col("line"), (SPREAD,)),
+    Check(Rule.LINES_NOT_OPPOSITE, lambda *_: pl.col("line") == pl.col("line"), (SPREAD,)),
     Check(Rule.NO_PRICE, lambda *_: pl.any_horizontal(pl.col("price_a", "price_b").is_not_null()), (MONEYLINE,)),
     Check(Rule.ONE_SIDE_MISSING, lambda *_: pl.all_horizontal(pl.col("price_a", "price_b").is_not_null())),
     Check(Rule.BOOKSUM_UNUSUAL, lambda b, _: pl.col("booksum").is_between(b.booksum_usual_min, b.booksum_usual_max)),

@@ -43,7 +43,14 @@ class Market:
 
 MARKETS: dict[str, Market] = {
     "moneylines": Market(
-        MONEYLINE, "raw_data.moneylines_raw", "home_ml", "away_ml", None, ("home", "away"), None, ("home_price", "away_price")
+        MONEYLINE,
+        "raw_data.moneylines_raw",
+        "home_ml",
+        "away_ml",
+        None,
+        ("home", "away"),
+        None,
+        ("home_price", "away_price"),
     ),
     "spreads": Market(
         SPREAD,
@@ -84,16 +91,15 @@ class References:
     brands: tuple[str, ...]
 
 
-def stage_lines(
-    raw: Mapping[str, pl.LazyFrame], refs: References, *, params: StagingParams
-) -> dict[str, pl.LazyFrame]:
+def stage_lines(raw: Mapping[str, pl.LazyFrame], refs: References, *, params: StagingParams) -> dict[str, pl.LazyFrame]:
     """Staged lines of the three markets: the contract's columns, `is_collapsed` and `broken_rules`.
 
     `raw` has the keys moneylines, spreads and totals. Every raw row comes out once; it is accepted if it is not
     collapsed and `broken_rules` is empty. The rows of one game must be in one call, whatever the order.
     """
-    # Later steps join the quotes with themselves: without a cache, each would work them out again.
-    quotes = {key: raw[key].pipe(_quotes, refs=refs, market=MARKETS[key], params=params).cache() for key in MARKETS}
+    quotes = {key: raw[key].pipe(_quotes, refs=refs, market=MARKETS[key], params=params) for key in MARKETS}
+    # The run lines are compared with the moneylines: without a cache, these would be worked out twice.
+    quotes["moneylines"] = quotes["moneylines"].cache()
     quotes["spreads"] = quotes["spreads"].pipe(with_moneyline, quotes["moneylines"])
     return {key: quotes[key].pipe(_scored, refs=refs, market=MARKETS[key], params=params) for key in MARKETS}
 
@@ -159,9 +165,7 @@ def _expr_is_quotable(bounds: BoundParams, market: str) -> pl.Expr:
 
 def _with_known_texts(lf: pl.LazyFrame, *, clubs: ClubLookup) -> pl.LazyFrame:
     """Add `is_text_unknown`: a team text of the line is there and names no club. Never null."""
-    home, away = (
-        pl.col(f"{side}_team").is_not_null() & pl.col(f"_{side}_id").is_null() for side in ("home", "away")
-    )
+    home, away = (pl.col(f"{side}_team").is_not_null() & pl.col(f"_{side}_id").is_null() for side in ("home", "away"))
     # A season is a calendar year, and only a text that names several clubs in time asks for it.
     lf = lf.with_columns(_year=pl.col("odds_timestamp").dt.year())
     texts = (
@@ -214,14 +218,11 @@ def _side(lf: pl.LazyFrame, *, market: Market, index: int) -> pl.LazyFrame:
     price = pl.col(market.prices_out[index])
     line = pl.lit(None, dtype=pl.Float64) if market.line_out is None else pl.col(market.line_out)
     is_away_spread = market.name == SPREAD and index == 1
-    return (
-        lf.pipe(accepted)
-        .select(
-            *("raw_id", "game_id", "book_id", "observed_at", "recorded_at", "validation_status"),
-            market=pl.lit(market.name),
-            side=pl.lit(market.sides[index]),
-            line=-line if is_away_spread else line,
-            price=price,
-            decimal_odds=expr_decimal(price),
-        )
+    return lf.pipe(accepted).select(
+        *("raw_id", "game_id", "book_id", "observed_at", "recorded_at", "validation_status"),
+        market=pl.lit(market.name),
+        side=pl.lit(market.sides[index]),
+        line=-line if is_away_spread else line,
+        price=price,
+        decimal_odds=expr_decimal(price),
     )

@@ -13,7 +13,7 @@ Section = TypeVar("Section")
 
 @dataclass(frozen=True, slots=True)
 class ScoreParams:
-    """Weights of the score's five parts, the thresholds of the statuses, and the age at which a row is stale (hours)."""
+    """Weights of the score's five parts, thresholds of the statuses, and the ages at which a row is fresh and stale."""
 
     weight_completeness: float
     weight_validity: float

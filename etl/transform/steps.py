@@ -16,8 +16,10 @@ def series_quotes(lines: Mapping[str, pl.LazyFrame], *, key: str) -> pl.LazyFram
     """The accepted quotes of a market that make a series: two-sided, clocked, of a book or an archive."""
     market = MARKETS[key]
     needed = ("observed_at", *market.prices_out, *((market.line_out,) if market.line_out else ()))
-    return lines[key].pipe(accepted).filter(
-        pl.col("book_kind").is_in(KINDS), pl.all_horizontal(pl.col(*needed).is_not_null())
+    return (
+        lines[key]
+        .pipe(accepted)
+        .filter(pl.col("book_kind").is_in(KINDS), pl.all_horizontal(pl.col(*needed).is_not_null()))
     )
 
 
@@ -37,7 +39,9 @@ def stage_movements(lines: Mapping[str, pl.LazyFrame], *, devig_method: str) -> 
 def expected_movements(lines: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
     """One row, `rows`: the number of quotes in all series, less the number of series."""
     counts = [
-        series_quotes(lines, key=key).select(rows=pl.len() - pl.struct(SERIES).n_unique()).select(pl.col("rows").cast(pl.Int64))
+        series_quotes(lines, key=key)
+        .select(rows=pl.len() - pl.struct(SERIES).n_unique())
+        .select(pl.col("rows").cast(pl.Int64))
         for key in MARKETS
     ]
     return pl.concat(counts).sum()
@@ -46,7 +50,12 @@ def expected_movements(lines: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
 def _movements(quotes: pl.LazyFrame, *, market: Market, devig_method: str) -> pl.LazyFrame:
     price_a, price_b = market.prices_out
     line = pl.lit(None, dtype=pl.Float64) if market.line_out is None else pl.col(market.line_out)
-    before = {"from_raw_id": "raw_id", "from_observed_at": "observed_at", "from_line": "line", "from_p_fair_a": "p_fair_a"}
+    before = {
+        "from_raw_id": "raw_id",
+        "from_observed_at": "observed_at",
+        "from_line": "line",
+        "from_p_fair_a": "p_fair_a",
+    }
     is_same_line = pl.col("line").eq_missing(pl.col("from_line"))
     return (
         quotes.pipe(with_p_fair, price_a=price_a, price_b=price_b, out="p_fair_a", method=devig_method)

