@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import adbc_driver_manager as adbc_errors
 import adbc_driver_postgresql.dbapi as adbc
@@ -153,7 +153,7 @@ def with_parameters(url: str, defaults: dict[str, str]) -> str:
     """The DSN with `defaults` added where it does not set them itself."""
     parts = urlsplit(url)
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return urlunsplit(parts._replace(query=urlencode(defaults | given, quote_via=quote)))
+    return _dsn(parts._replace(query=urlencode(defaults | given, quote_via=quote)))
 
 
 def redacted(url: str) -> str:
@@ -162,7 +162,14 @@ def redacted(url: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     user = parts.username or ""
     kept = [(k, v) for k, v in parse_qsl(parts.query) if k not in {"password", "sslpassword"} | _UNDERSTOOD]
-    return urlunsplit(parts._replace(netloc=f"{user}@{host}" if user else host, query=urlencode(kept, safe="/")))
+    return _dsn(parts._replace(netloc=f"{user}@{host}" if user else host, query=urlencode(kept, safe="/")))
+
+
+def _dsn(parts: SplitResult) -> str:
+    """The parts as a DSN. NOTE: `urlunsplit` drops the `//` of an empty authority, and libpq then sees no DSN."""
+    return (
+        f"{parts.scheme}://{urlunsplit(parts._replace(scheme='', netloc=''))}" if not parts.netloc else parts.geturl()
+    )
 
 
 def database_name(url: str) -> str:

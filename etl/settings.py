@@ -6,11 +6,12 @@ This is the only module that reads the environment.
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,6 +20,9 @@ from etl.errors import ConfigurationError
 
 HERE = Path(__file__).resolve().parent
 CONFIG_DIR = HERE / "_config" if (HERE / "_config").is_dir() else HERE.parent / "config"
+
+
+_FIELD_END = re.compile(r"(?<!\\):")
 
 
 class Section(BaseModel):
@@ -108,6 +112,22 @@ class Settings(BaseSettings):
         return not self.legacy.url and not self.target.url
 
 
+class _Given(Settings):
+    """Settings that are complete: the environment has had its say."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but what is given."""
+        return (init_settings,)
+
+
 def load_settings(
     *, config: Path | None = None, profile: str | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Settings:
@@ -126,18 +146,13 @@ def load_settings(
         merged = _merge(merged, read_toml(config))
     profiles = merged.pop("profiles", {})
     if profile is not None:
-        if profile not in profiles:
-            raise ConfigurationError(
-                f"no profile {profile!r}: expected one of {', '.join(sorted(profiles)) or 'none'}",
-                next_step="add [profiles.<name>] to the file given by --config",
-            )
-        merged = _merge(merged, profiles[profile])
+        merged = _merge(merged, _profile(profiles, profile))
     _refuse_secrets(merged)
     try:
         settings = Settings(**merged)
         given = _without_none(overrides or {})
         if given:
-            settings = Settings.model_validate(_merge(settings.model_dump(), given))
+            settings = _Given(**_merge(settings.model_dump(), given))
     except ValidationError as error:
         raise _listed(error) from None
     return _checked(settings)
@@ -159,26 +174,29 @@ def read_toml(path: Path) -> dict[str, Any]:
 def with_password(url: str) -> str:
     """The DSN with libpq's PGPASSWORD or password file resolved into it, for readers that are not libpq."""
     parts = urlsplit(url)
-    if parts.password or not parts.hostname:
+    given = dict(parse_qsl(parts.query))
+    if parts.password or given.get("password"):
         return url
-    password = os.environ.get("PGPASSWORD") or _from_password_file(url)
+    user = unquote(parts.username or "") or given.get("user") or os.environ.get("PGUSER", "")
+    password = os.environ.get("PGPASSWORD") or _from_password_file(parts, given, user)
     if not password:
         return url
-    user = quote(parts.username or os.environ.get("PGUSER", ""), safe="")
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"))
 
 
-def _from_password_file(url: str) -> str:
+def _from_password_file(parts: SplitResult, given: Mapping[str, str], user: str) -> str:
     path = Path(os.environ.get("PGPASSFILE") or Path.home() / ".pgpass")
     if not path.is_file():
         return ""
-    parts = urlsplit(url)
-    wanted = [parts.hostname or "", str(parts.port or 5432), parts.path.lstrip("/"), parts.username or ""]
+    host, port = parts.hostname or given.get("host") or "localhost", str(parts.port or given.get("port") or 5432)
+    wanted = [host, port, unquote(parts.path.lstrip("/")), user]
     for line in path.read_text(encoding="utf-8").splitlines():
-        fields = line.replace("\\:", "\0").split(":")
+        # NOTE: a colon or backslash in a field is written with a backslash before it.
+        cut = _FIELD_END.split(line.replace("\\\\", "\0"))
+        fields = [field.replace("\\:", ":").replace("\0", "\\") for field in cut]
         if len(fields) == len(wanted) + 1 and all(f in ("*", w) for f, w in zip(fields, wanted, strict=False)):
-            return fields[-1].replace("\0", ":").replace("\\\\", "\\")
+            return fields[-1]
     return ""
 
 
@@ -206,20 +224,48 @@ def _checked(settings: Settings) -> Settings:
             next_step=f"set {missing} (both may be one database), or neither for the embedded server",
         )
     for name, url in (("ETL_LEGACY_URL", settings.legacy.url), ("ETL_TARGET_URL", settings.target.url)):
-        if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
+        if url and not _is_dsn(url):
             raise ConfigurationError(
                 f"{name} is no postgresql:// DSN", next_step="give it as postgresql://user@host:port/database"
             )
     return settings
 
 
+def _is_dsn(url: str) -> bool:
+    try:
+        scheme, port = urlsplit(url).scheme, urlsplit(url).port
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        return False
+    return scheme in ("postgresql", "postgres") and port != 0
+
+
+def _profile(profiles: Any, name: str) -> Mapping[str, Any]:
+    found = profiles.get(name) if isinstance(profiles, Mapping) else None
+    if isinstance(found, Mapping):
+        return found
+    known = sorted(profiles) if isinstance(profiles, Mapping) else []
+    raise ConfigurationError(
+        f"no profile {name!r}: expected one of {', '.join(known) or 'none'}",
+        next_step="add [profiles.<name>] to the file given by --config",
+    )
+
+
 def _refuse_secrets(merged: Mapping[str, Any]) -> None:
-    for section in ("legacy", "target"):
-        if urlsplit(str(merged.get(section, {}).get("url", ""))).password:
+    for name in ("legacy", "target"):
+        section = merged.get(name)
+        if isinstance(section, Mapping) and _holds_password(str(section.get("url", ""))):
             raise ConfigurationError(
-                f"{section}.url holds a password in a file",
-                next_step=f"give it in ETL_{section.upper()}_URL, PGPASSWORD or libpq's password file",
+                f"{name}.url holds a password in a file",
+                next_step=f"give it in ETL_{name.upper()}_URL, PGPASSWORD or libpq's password file",
             )
+
+
+def _holds_password(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False  # no DSN at all, which is said elsewhere
+    return bool(parts.password or dict(parse_qsl(parts.query)).get("password"))
 
 
 def _listed(error: ValidationError) -> ConfigurationError:

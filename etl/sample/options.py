@@ -20,7 +20,7 @@ class SampleOptions:
     layout: str = "unified"
     dirty_pct: float = 2.0
     dense: bool = False
-    seed: int = 20250401
+    seed: int = 20240328
 
 
 @dataclass(frozen=True, slots=True)

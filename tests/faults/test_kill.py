@@ -31,20 +31,20 @@ LAST = "as it waits to publish"
 
 
 @pytest.fixture(scope="module")
-def place(postgres, tmp_path_factory):
+def place(embedded, tmp_path_factory):
     """A database that is legacy and target at once, with a first publication of all zones."""
-    execute(postgres.url("postgres"), "create database kill_place")
-    url = postgres.url("kill_place")
+    execute(embedded.url("postgres"), "create database kill_place")
+    url = embedded.url("kill_place")
     runs.sample(url, tmp_path_factory.mktemp("kill") / "truth", scale=0.03)
     runs.published(url, url)
     yield url
-    execute(postgres.url("postgres"), "drop database kill_place with (force)")
+    execute(embedded.url("postgres"), "drop database kill_place with (force)")
 
 
 @contextmanager
 def begun(url, home):
     """A real `etl run` in a process of its own, dead at the end in any case."""
-    own = {"ETL_LEGACY_URL": url, "ETL_TARGET_URL": url, "ETL_HOME": str(home), "ETL_RUN_BATCH_ROWS": "120"}
+    own = {"ETL_LEGACY_URL": url, "ETL_TARGET_URL": url, "ETL_HOME": str(home), "ETL_RUN_BATCH_ROWS": "300"}
     process = subprocess.Popen(
         [sys.executable, "-m", "etl", "run", "--json", "--workers", "1"],
         env={**os.environ, **own},
@@ -71,7 +71,7 @@ def until(url, question, process, every_time):
         assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, question
         every_time()
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def await_free_lock(url):
@@ -112,7 +112,7 @@ def test_the_next_run_works_publishes_and_leaves_no_run_running(place, tmp_path)
     with begun(place, tmp_path) as process:
         while process.poll() is None:
             counts.add(tuple(seen(place).values()))
-            time.sleep(0.02)
+            time.sleep(0.1)
         out, err = process.communicate()
     assert process.returncode == 0, err
     report = json.loads(out)

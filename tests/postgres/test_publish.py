@@ -17,6 +17,7 @@ from tests.servers import execute
 OPTIONS = PublishOptions(wait_s=5, lock_timeout_ms=100, keep=2)
 LINES = TABLES["raw_data.moneylines_raw"]
 RAW = tables_of("raw_data")
+FILLED = "select exists (select from audit.runs where run_id = 2 and status = 'filled')"
 COUNT = f"select count(*) from {LINES.full_name}"
 
 
@@ -86,7 +87,7 @@ def test_a_publication_waits_until_an_old_snapshot_is_gone(place):
     with database.session(place, autocommit=True) as reader, ThreadPoolExecutor(1) as pool:
         begin(reader, "repeatable read")
         coming = pool.submit(reload, place, wait_s=30)
-        assert until(place, "select status = 'filled' from audit.runs where run_id = 2")
+        assert until(place, FILLED)
         time.sleep(0.3)
         assert database.scalar(reader, COUNT) == scalar(place, COUNT) == before
         database.execute(reader, "commit")
@@ -101,7 +102,7 @@ def test_a_reader_that_holds_a_lock_is_named_and_holds_up_nobody_else(place):
         begin(reader, "read committed")
         assert database.scalar(reader, COUNT) == before
         coming = pool.submit(runs.run, place, place, phases="raw", wait_s=1.5)
-        assert until(place, "select status = 'filled' from audit.runs where run_id = 2")
+        assert until(place, FILLED)
         # Each try may hold up others for the lock timeout, 0.1 s; the bound leaves room for a busy machine.
         while not coming.done():
             began = time.monotonic()

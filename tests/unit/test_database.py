@@ -30,8 +30,10 @@ def test_a_redacted_dsn_shows_all_but_the_password(url, shown):
         ("postgresql://h/db", "postgresql://h/db?connect_timeout=5"),
         ("postgresql://h/db?connect_timeout=1", "postgresql://h/db?connect_timeout=1"),
         ("postgresql://h/db?sslmode=require", "postgresql://h/db?connect_timeout=5&sslmode=require"),
-        (SOCKET, "postgresql://u@/db?connect_timeout=5&host=/tmp/a%20b"),
+        (SOCKET, "postgresql://u@/db?connect_timeout=5&host=%2Ftmp%2Fa%20b"),
         ("postgresql://u:p%40%2F@h/db", "postgresql://u:p%40%2F@h/db?connect_timeout=5"),
+        ("postgresql:///db", "postgresql:///db?connect_timeout=5"),
+        ("postgresql://", "postgresql://?connect_timeout=5"),
     ],
 )
 def test_parameters_are_added_where_the_dsn_has_none(url, complete):
@@ -77,13 +79,17 @@ def test_the_database_that_a_dsn_names(url, name):
     ("text", "message"),
     [
         (
-            'INVALID_ARGUMENT: [libpq] Failed to prepare query: ERROR:  relation "x" does not exist\n'
-            "LINE 1: select * from x\n                      ^\n\nQuery was:select * from x. SQLSTATE: 42P01",
+            (
+                'INVALID_ARGUMENT: [libpq] Failed to prepare query: ERROR:  relation "x" does not exist\n'
+                "LINE 1: select * from x\n                      ^\n\nQuery was:select * from x. SQLSTATE: 42P01"
+            ),
             'relation "x" does not exist',
         ),
         (
-            'IO: [libpq] Failed to connect: connection to server at "127.0.0.1", port 1 failed: '
-            'FATAL:  password authentication failed for user "u"\n',
+            (
+                'IO: [libpq] Failed to connect: connection to server at "127.0.0.1", port 1 failed: '
+                'FATAL:  password authentication failed for user "u"\n'
+            ),
             'password authentication failed for user "u"',
         ),
         ("ERROR:  permission denied for table t. SQLSTATE: 42501", "permission denied for table t"),

@@ -89,6 +89,7 @@ def test_all_wrong_values_are_listed_at_once(file, monkeypatch):
         ("[analysis]\nrows_per_s = 0\n", "analysis.rows_per_s"),
         ("run = 3\n", "run"),
         ("legacy = 'postgresql://h/db'\n", "legacy"),
+        ("[target]\nurl = 'postgresql://[::1/db'\n", "ETL_LEGACY_URL is not set"),
         ("not toml", "cannot read"),
     ],
 )
@@ -120,6 +121,11 @@ def test_a_password_in_a_file_is_refused_and_not_repeated(file, text):
     assert "hush" not in found
 
 
+@pytest.mark.parametrize("text", ["profiles = 3\n", "[profiles]\nmine = 3\n"])
+def test_a_profile_is_a_table(file, text):
+    assert "no profile 'mine'" in message(config=file(text), profile="mine")
+
+
 def test_a_password_in_a_profile_is_refused(file):
     own = file("[profiles.mine]\nlegacy = { url = 'postgresql://u:hush@h/db' }\n")
     assert "holds a password in a file" in message(config=own, profile="mine")
@@ -131,8 +137,9 @@ def test_both_databases_or_neither(monkeypatch, given, missing):
     assert message() == f"only one of both databases is given: ETL_{missing}_URL is not set"
 
 
-def test_only_postgresql(monkeypatch):
-    monkeypatch.setenv("ETL_LEGACY_URL", "mysql://u:hush@h/db")
+@pytest.mark.parametrize("url", ["mysql://u:hush@h/db", "host=h", "postgresql://u:hush@h:x/db", "postgresql://[::1/db"])
+def test_only_postgresql(monkeypatch, url):
+    monkeypatch.setenv("ETL_LEGACY_URL", url)
     monkeypatch.setenv("ETL_TARGET_URL", "postgresql://h/db")
     assert message() == "ETL_LEGACY_URL is no postgresql:// DSN"
 
@@ -148,7 +155,9 @@ def test_the_environment_may_hold_a_password(monkeypatch):
     [
         ("postgresql://u@h:1/db", "postgresql://u:p%40%2F%3A@h:1/db"),
         ("postgresql://u:own@h/db", "postgresql://u:own@h/db"),
-        ("postgresql://u@/db?host=/tmp/s", "postgresql://u@/db?host=/tmp/s"),
+        ("postgresql://u@h/db?password=own", "postgresql://u@h/db?password=own"),
+        ("postgresql://u@/db?host=/tmp/s", "postgresql://u:p%40%2F%3A@/db?host=/tmp/s"),
+        ("postgresql:///db?user=u&host=h", "postgresql://u:p%40%2F%3A@/db?user=u&host=h"),
         ("postgresql://we%40ird@h/db", "postgresql://we%40ird:p%40%2F%3A@h/db"),
     ],
 )
@@ -163,6 +172,7 @@ def test_pgpassword_completes_a_dsn_that_has_no_password(monkeypatch, url, compl
         ("h:5432:db:u:pw", "postgresql://u:pw@h/db"),
         ("*:*:*:u:a\\:b\\\\c", "postgresql://u:a%3Ab%5Cc@h/db"),
         ("h:5433:db:u:pw", "postgresql://u@h/db"),
+        ("h:5432:db:u:back\\\\", "postgresql://u:back%5C@h/db"),
         ("# h:5432:db:u:pw", "postgresql://u@h/db"),
     ],
 )
