@@ -2,6 +2,7 @@
 
 import csv
 import tomllib
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def config(name):
 
 PARAMS = staging_params(config("quality"))
 CATALOGUE = team_catalogue(config("teams"))
-CLUBS = club_lookup(CATALOGUE)
+_LAZY = club_lookup(CATALOGUE)
+CLUBS = replace(_LAZY, always=_LAZY.always.collect().lazy(), seasonal=_LAZY.seasonal.collect().lazy())
 BOOKS = book_catalogue(config("sportsbooks"))
 
 
@@ -84,19 +86,29 @@ def games(*rows):
     )
 
 
+def _shops():
+    """Staged books and their lookup, in memory."""
+    rows = frame("raw_data.sportsbooks_raw", SPORTSBOOKS)
+    lookup = book_lookup(rows, BOOKS)
+    kept = {field.name: getattr(lookup, field.name).collect().lazy() for field in fields(lookup)}
+    return staged_sportsbooks(rows, BOOKS).collect().lazy(), replace(lookup, **kept)
+
+
+SHOPS, BOOK_LOOKUP = _shops()
+
+
 def references(*rows, mapped=None):
     """References of the games named; each legacy id is its own game unless `mapped` says otherwise."""
     staged = games(*rows)
     ids = mapped or {row.get("game_id", 1): row.get("game_id", 1) for row in rows or ({},)}
-    shops = frame("raw_data.sportsbooks_raw", SPORTSBOOKS)
     return References(
         games=staged,
         game_map=pl.LazyFrame(
             {"legacy_game_id": list(ids), "game_id": list(ids.values())},
             schema={"legacy_game_id": pl.Int32, "game_id": pl.Int32},
         ),
-        books=staged_sportsbooks(shops, BOOKS),
-        book_lookup=book_lookup(shops, BOOKS),
+        books=SHOPS,
+        book_lookup=BOOK_LOOKUP,
         clubs=CLUBS,
         brands=real_brands(BOOKS),
     )

@@ -8,7 +8,7 @@ import polars as pl
 
 from etl.errors import DatabaseFault, DatabaseUnreachable, PermissionMissing
 
-_NOT_FOR_CONNECTORX = {"host", "password", "user", "dbname", "passfile", "service"}
+_NOT_FOR_CONNECTORX = {"host", "port", "password", "user", "dbname", "passfile", "service"}
 _TRANSIENT = ("connection closed", "server closed", "terminating connection", "error communicating", "timed out")
 
 
@@ -31,7 +31,7 @@ def read_frame(query: str, url: str, *, before: Sequence[str] = ()) -> pl.DataFr
 
 
 def connectorx_url(url: str) -> str:
-    """The DSN in the one form that connectorx takes: host (or socket directory, percent-encoded) in the authority."""
+    """The DSN as connectorx takes it: host (or socket directory, percent-encoded) and port in the authority."""
     parts = urlsplit(url)
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     user = given.get("user") or unquote(parts.username or "")
@@ -40,8 +40,10 @@ def connectorx_url(url: str) -> str:
     authority = quote(host, safe="")
     if user:
         authority = f"{quote(user, safe='')}{':' + quote(password, safe='') if password else ''}@{authority}"
-    if parts.port:
-        authority = f"{authority}:{parts.port}"
+    # NOTE: a port beside the authority would count as that of a second host.
+    port = given.get("port") or parts.port
+    if port:
+        authority = f"{authority}:{port}"
     kept = {k: v for k, v in given.items() if k not in _NOT_FOR_CONNECTORX}
     path = f"/{given['dbname']}" if given.get("dbname") else parts.path
     return urlunsplit(parts._replace(netloc=authority, path=path, query=urlencode(kept)))

