@@ -1,4 +1,4 @@
-"""python -m etl"""
+"""The program as a module: python -m etl."""
 
 from etl.cli import main
 

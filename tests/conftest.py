@@ -5,11 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 
+import hypothesis
 import pytest
 
 from tests.servers import DEBIAN_NAME, DEBIAN_PROGRAMS, Postgres, debian_server, embedded_server, execute
 
 _NUMBERS = count(1)
+
+# A busy machine must not fail a property: no example has a deadline.
+hypothesis.settings.register_profile("etl", deadline=None)
+hypothesis.settings.load_profile("etl")
 
 
 @pytest.fixture(scope="session")

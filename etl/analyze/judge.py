@@ -93,7 +93,7 @@ def _on_rejects(lines: LineFacts) -> Iterator[str]:
     if lost := lines.without_game + lines.of_unknown_game:
         yield (
             f"{lost:,} lines ({pct(lost, lines.rows):g} %) have no game and will be rejects of zone staging: after "
-            "the run look at the table audit.rejects; if they are too many for the gate, raise rejected_max_pct in [gates]"
+            "the run look at the table audit.rejects; if the gate finds too many, raise rejected_max_pct in [gates]"
         )
     if lines.without_book:
         yield f"{lines.without_book:,} lines name no sportsbook: after the run look at the table audit.rejects"

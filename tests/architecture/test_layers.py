@@ -51,9 +51,7 @@ def test_transforms_know_no_clock_no_chance_and_no_file(module):
 
 
 def test_only_the_settings_read_the_environment():
-    places = found(
-        lambda name, node: is_attribute(node, "environ", "getenv", "environb") and name != "etl/settings.py"
-    )
+    places = found(lambda name, node: is_attribute(node, "environ", "getenv", "environb") and name != "etl/settings.py")
     assert places == []
 
 
@@ -80,8 +78,7 @@ def test_a_handler_of_everything_raises_again():
 def test_only_the_console_imports_rich():
     places = found(
         lambda name, node: (
-            any(module.partition(".")[0] == "rich" for module in imported(node))
-            and not name.startswith("etl/console/")
+            any(module.partition(".")[0] == "rich" for module in imported(node)) and not name.startswith("etl/console/")
         )
     )
     assert places == []

@@ -26,7 +26,7 @@ from tests.staging_cases import (
 )
 
 REFS = references({"game_id": 1}, {"game_id": 2}, {"game_id": 3, "home_team_id": None}, mapped={1: 1, 2: 2, 3: 3, 4: 1})
-FEW = settings(max_examples=20, deadline=None)
+FEW = settings(max_examples=8, deadline=None)
 BOOKS = ("fanduel", "draftkings", "draftkings_nj", "betmgm", "caesars", "sbro_archive", "?")
 prices = st.sampled_from([-110, -100, 100, 130, -150, -300, 250, 50, None])
 moments = st.sampled_from([None, NOON, NOON + minutes(5), NOON + minutes(9), START])
@@ -63,7 +63,11 @@ def markets(draw):
         {"total_line": line} | {k: v for k, v in row.items() if "percentage" not in k}
         for row, line in zip(shared, steps, strict=True)
     ]
-    return {"moneylines": lines("moneylines", *rows), "spreads": lines("spreads", *shared), "totals": lines("totals", *totals)}
+    return {
+        "moneylines": lines("moneylines", *rows),
+        "spreads": lines("spreads", *shared),
+        "totals": lines("totals", *totals),
+    }
 
 
 def collected(given_lines):
@@ -72,7 +76,9 @@ def collected(given_lines):
 
 
 def split_rows(given_lines):
-    return stage_splits(given_lines, REFS, params=PARAMS).collect().sort("market", "raw_id", "book_key", "tickets_pct_a")
+    return (
+        stage_splits(given_lines, REFS, params=PARAMS).collect().sort("market", "raw_id", "book_key", "tickets_pct_a")
+    )
 
 
 def assert_same(one, other):

@@ -13,7 +13,9 @@ LOOKUP = books.book_lookup(SHOPS, BOOKS)
 
 def resolved(**line):
     schema = dict.fromkeys(("source", "sportsbook", "external_source_id", "source_metadata"), pl.String)
-    lf = pl.LazyFrame([{**dict.fromkeys((*schema, "sportsbook_id")), **line}], schema={**schema, "sportsbook_id": pl.Int32})
+    lf = pl.LazyFrame(
+        [{**dict.fromkeys((*schema, "sportsbook_id")), **line}], schema={**schema, "sportsbook_id": pl.Int32}
+    )
     return books.with_book_id(lf, lookup=LOOKUP).collect()["book_id"].to_list()
 
 
@@ -46,7 +48,9 @@ def test_every_action_network_id_is_known(case):
     assert resolved(source="ACTION_NETWORK", sportsbook=case["an_book_id"]) != [None]
 
 
-@pytest.mark.parametrize(("an_id", "kind"), [("15", "consensus"), ("30", "opening"), ("67", "consensus"), ("3", "unlisted")])
+@pytest.mark.parametrize(
+    ("an_id", "kind"), [("15", "consensus"), ("30", "opening"), ("67", "consensus"), ("3", "unlisted")]
+)
 def test_action_network_ids_that_are_no_books(an_id, kind):
     (book_id,) = resolved(source="ACTION_NETWORK", sportsbook=an_id)
     assert {book.book_id: book.kind for book in BOOKS}[book_id] == kind

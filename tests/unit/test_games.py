@@ -32,7 +32,8 @@ def test_one_row_is_one_game():
         "home_team_id": 111, "away_team_id": 147, "home_code": "BOS", "away_code": "NYY", "home_text": "BOS",
         "away_text": "NYY", "status": "completed", "home_score": 5, "away_score": 3, "is_final": True,
         "is_official_tie": False, "length_assumed": True, "result_available_at": START + timedelta(hours=5),
-        "venue_name": None, "recorded_at": datetime(2025, 7, 1, 16, tzinfo=UTC), "quality_flags": [], "broken_rules": [],
+        "venue_name": None, "recorded_at": datetime(2025, 7, 1, 16, tzinfo=UTC), "quality_flags": [],
+        "broken_rules": [],
     }  # fmt: skip
 
 
@@ -40,7 +41,9 @@ def test_one_row_is_one_game():
     ("rows", "expected"),
     [
         pytest.param(
-            [{"mlb_stats_api_game_id": "7"}, {"mlb_stats_api_game_id": "7", "home_team": "Red Sox"}], [[1, 2]], id="same pk"
+            [{"mlb_stats_api_game_id": "7"}, {"mlb_stats_api_game_id": "7", "home_team": "Red Sox"}],
+            [[1, 2]],
+            id="same pk",
         ),
         pytest.param([{}, {"home_team": "Red Sox"}], [[1], [2]], id="no source, no pk"),
         pytest.param([FEED, {"sportsbookreview_game_id": "SBR-2"}], [[1], [2]], id="one feed, two ids"),
@@ -48,7 +51,9 @@ def test_one_row_is_one_game():
         pytest.param([FEED, {"game_datetime": START + minutes(91)}], [[1], [2]], id="two sources, 91 minutes"),
         pytest.param([FEED, {"home_team": "NYY", "away_team": "BOS"}], [[1], [2]], id="home and away exchanged"),
         pytest.param(
-            [FEED | {"mlb_stats_api_game_id": "7"}, OTHER_FEED | {"mlb_stats_api_game_id": "8"}], [[1], [2]], id="other pk"
+            [FEED | {"mlb_stats_api_game_id": "7"}, OTHER_FEED | {"mlb_stats_api_game_id": "8"}],
+            [[1], [2]],
+            id="other pk",
         ),
         pytest.param([FEED, OTHER_FEED, {}], [[1, 2, 3]], id="three sources"),
         pytest.param(
@@ -74,7 +79,11 @@ def test_one_row_is_one_game():
         pytest.param(
             [
                 {"mlb_stats_api_game_id": "7"},
-                {"mlb_stats_api_game_id": "7", "game_datetime": START + timedelta(days=1), "game_date": date(2025, 7, 2)},
+                {
+                    "mlb_stats_api_game_id": "7",
+                    "game_datetime": START + timedelta(days=1),
+                    "game_date": date(2025, 7, 2),
+                },
             ],
             [[1], [2]],
             id="a postponed pk on two dates",
@@ -105,7 +114,9 @@ def test_rows_without_a_start_break_a_rule():
         pytest.param([FEED, FEED], [(1, True), (2, True)], id="two ids of one feed at one time"),
         pytest.param([{}, {}], [(1, False), (1, False)], id="likely duplicates share a number"),
         pytest.param(
-            [FEED, {"game_datetime": START - minutes(300)}], [(1, False), (1, False)], id="a feed without an hour of its own"
+            [FEED, {"game_datetime": START - minutes(300)}],
+            [(1, False), (1, False)],
+            id="a feed without an hour of its own",
         ),
         pytest.param(
             [FEED, FEED | {"home_team": "NYY", "away_team": "BOS", "game_datetime": START + minutes(200)}],
@@ -117,7 +128,9 @@ def test_rows_without_a_start_break_a_rule():
             [(1, False), (1, False)],
             id="a postponed game is no meeting",
         ),
-        pytest.param([FEED, FEED | {"game_datetime": START + timedelta(days=1)}], [(1, False), (1, False)], id="next day"),
+        pytest.param(
+            [FEED, FEED | {"game_datetime": START + timedelta(days=1)}], [(1, False), (1, False)], id="next day"
+        ),
     ],
 )
 def test_doubleheaders(rows, expected):
@@ -129,7 +142,9 @@ def test_doubleheaders(rows, expected):
     [
         pytest.param({}, [], ("completed", True, 5, 3, []), id="completed"),
         pytest.param({"game_status": "Final"}, [], ("completed", True, 5, 3, []), id="another word for it"),
-        pytest.param({"game_status": "??"}, [], ("scheduled", False, None, None, ["unknown_status"]), id="unknown word"),
+        pytest.param(
+            {"game_status": "??"}, [], ("scheduled", False, None, None, ["unknown_status"]), id="unknown word"
+        ),
         pytest.param({"game_status": "scheduled"}, [], ("scheduled", False, None, None, []), id="scheduled"),
         pytest.param({"away_score": 5}, [], ("suspended", False, None, None, ["equal_scores"]), id="level"),
         pytest.param({"away_score": None}, [], ("completed", False, None, None, []), id="a score is missing"),
@@ -151,9 +166,7 @@ def test_doubleheaders(rows, expected):
             ("scheduled", False, None, None, ["outcome_without_completion"]),
             id="an outcome of a scheduled game",
         ),
-        pytest.param(
-            {"home_score": 99}, [], ("completed", False, None, None, ["score_out_of_range"]), id="99 runs"
-        ),
+        pytest.param({"home_score": 99}, [], ("completed", False, None, None, ["score_out_of_range"]), id="99 runs"),
     ],
 )
 def test_scores(row, outcomes, expected):
@@ -163,9 +176,20 @@ def test_scores(row, outcomes, expected):
 
 def test_an_official_tie_is_final():
     start = datetime(2016, 9, 29, 23, 5, tzinfo=UTC)
-    row = {"home_team": "PIT", "away_team": "CHC", "game_datetime": start, "game_date": date(2016, 9, 29), "season": 2016}
+    row = {
+        "home_team": "PIT",
+        "away_team": "CHC",
+        "game_datetime": start,
+        "game_date": date(2016, 9, 29),
+        "season": 2016,
+    }
     (game,) = resolved([{**row, "home_score": 1, "away_score": 1}])
-    assert (game["status"], game["is_final"], game["is_official_tie"], game["home_score"]) == ("completed", True, True, 1)
+    assert (game["status"], game["is_final"], game["is_official_tie"], game["home_score"]) == (
+        "completed",
+        True,
+        True,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -219,4 +243,9 @@ def test_low_coverage():
     )
     once = games.flag_low_coverage(staged, lines, params=PARAMS.games)
     twice = games.flag_low_coverage(once, lines, params=PARAMS.games).collect().sort("game_id")
-    assert twice["quality_flags"].to_list() == [[], ["low_coverage"], ["low_coverage", "unknown_team"], ["low_coverage"]]
+    assert twice["quality_flags"].to_list() == [
+        [],
+        ["low_coverage"],
+        ["low_coverage", "unknown_team"],
+        ["low_coverage"],
+    ]

@@ -43,9 +43,7 @@ def test_a_row_without_a_clock_needs_review():
     assert status == "needs_review"
 
 
-@pytest.mark.parametrize(
-    ("hours", "expected"), [(0, 1.0), (1, 1.0), (12.5, 0.5), (24, 0.0), (240, 0.0), (-1, 0.0)]
-)
+@pytest.mark.parametrize(("hours", "expected"), [(0, 1.0), (1, 1.0), (12.5, 0.5), (24, 0.0), (240, 0.0), (-1, 0.0)])
 def test_timeliness(hours, expected):
     stored = NOON + timedelta(hours=hours)
     (line,) = staged("moneylines", {"created_at": stored, "updated_at": stored})

@@ -9,7 +9,6 @@ from etl.transform.rules import CHECKS, Dimension, Rule, Severity, Subject
 from tests.staging_cases import NOON, START, minutes, reference, references, staged
 
 
-
 def broken(key, row, refs=None):
     return staged(key, row, refs=refs)[0]["broken_rules"]
 
@@ -119,7 +118,10 @@ def test_far_from_consensus():
         pytest.param(
             [
                 *({"sportsbook": b, "odds_timestamp": NOON - minutes(5)} for b in PEERS),
-                *({"sportsbook": b, "home_ml": -290, "away_ml": 245, "odds_timestamp": NOON - minutes(1)} for b in PEERS),
+                *(
+                    {"sportsbook": b, "home_ml": -290, "away_ml": 245, "odds_timestamp": NOON - minutes(1)}
+                    for b in PEERS
+                ),
             ],
             id="they have moved since",
         ),

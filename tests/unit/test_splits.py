@@ -120,7 +120,9 @@ def test_in_play():
         pytest.param([PAIR | {"home_ml": -105}, PAIR], [(6, 60.0, 1, 2)], id="repeated with other prices"),
         pytest.param([PAIR | {"updated_at": START}, OTHER], [(6, 60.0, 1, 1)], id="the latest recorded wins"),
         pytest.param([PAIR, OTHER], [(6, 70.0, 2, 1)], id="then the highest raw_id"),
-        pytest.param([PAIR, OTHER, PAIR | {"home_ml": -105}], [(6, 60.0, 1, 2)], id="the winner may be an old split again"),
+        pytest.param(
+            [PAIR, OTHER, PAIR | {"home_ml": -105}], [(6, 60.0, 1, 2)], id="the winner may be an old split again"
+        ),
         pytest.param([PAIR, PAIR], [(6, 60.0, 1, 1)], id="exact copies count once"),
         pytest.param(
             [PAIR, PAIR | DK, OTHER | {"sportsbook": "betmgm"}, OTHER | {"sportsbook": "caesars"}],

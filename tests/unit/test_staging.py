@@ -13,12 +13,15 @@ COPY_FREE = {"created_at": START, "updated_at": START, "collection_batch_id": "7
 
 
 def test_a_staged_total():
-    (row,) = staged("totals", {"over_price": -100, "under_price": -120, "source": " SBD ", "data_completeness_score": 9.0})
+    (row,) = staged(
+        "totals", {"over_price": -100, "under_price": -120, "source": " SBD ", "data_completeness_score": 9.0}
+    )
     assert row == {
         "raw_id": 1, "game_id": 1, "book_id": 6, "brand": "fanduel", "book_kind": "book", "source": "sbd",
         "line_kind": None, "clock": "source", "observed_at": NOON, "recorded_at": NOON, "is_in_play": False,
         "quality_score": Decimal("1.00"), "completeness": 1.0, "validity": 1.0, "consistency": 1.0, "timeliness": 1.0,
-        "uniqueness": 1.0, "validation_status": "validated", "quality_flags": [], "legacy_quality_score": Decimal("0.90"),
+        "uniqueness": 1.0, "validation_status": "validated", "quality_flags": [],
+        "legacy_quality_score": Decimal("0.90"),
         "total_line": 8.5, "over_price": 100, "under_price": -120, "is_collapsed": False, "broken_rules": [],
     }  # fmt: skip
 
@@ -59,7 +62,10 @@ def test_exact_copies(rows, expected):
 
 
 def test_a_copy_breaks_no_rule():
-    assert [row["broken_rules"] for row in staged("moneylines", {"home_ml": 50}, {"home_ml": 50})] == [["price_invalid"], []]
+    assert [row["broken_rules"] for row in staged("moneylines", {"home_ml": 50}, {"home_ml": 50})] == [
+        ["price_invalid"],
+        [],
+    ]
 
 
 def test_the_same_quote_under_two_legacy_games_is_no_copy():

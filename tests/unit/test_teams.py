@@ -88,7 +88,8 @@ def test_the_catalogue_has_every_reference_row():
 
 
 @pytest.mark.parametrize(
-    ("source", "code_set"), [("SPORTSBOOKREVIEW", "sbr"), ("Action_Network", "action_network"), ("x", "any"), (None, "any")]
+    ("source", "code_set"),
+    [("SPORTSBOOKREVIEW", "sbr"), ("Action_Network", "action_network"), ("x", "any"), (None, "any")],
 )
 def test_code_set_of_a_feed(source, code_set):
     given = pl.select(teams.expr_code_set(pl.lit(source, dtype=pl.String), feeds=CLUBS.feeds))
