@@ -37,32 +37,39 @@ def split(frame: pl.DataFrame, table: Table) -> Split:
     body = frame.drop(BROKEN, strict=False)
     _require_structure(body, table)
     given = frame[BROKEN].fill_null([]) if BROKEN in frame.columns else _no_rules(len(body))
-    # A row that is refused anyway must not take the key from one that is not, so the two are judged apart.
-    is_refused = given.list.len() > 0
+    rules, is_refused = list(table.rules()), given.list.len() > 0
     free = body.filter(~is_refused)
-    refused = _marked(body.filter(is_refused), table, given.filter(is_refused))
-    if _all_hold(free, [*table.rules(), *_key_rules(table)]):
+    refused = _marked(body.filter(is_refused), rules, given.filter(is_refused))
+    if _all_hold(free, [*rules, *_key_rules(table)]):
         return Split(free, refused)
-    judged = _marked(free, table, _no_rules(len(free)))
+    # A row that is refused anyway must not take the key from one that is not: values are judged first, keys among
+    # the rows that keep them.
+    spoilt, kept = _halved(_marked(free, rules, _no_rules(len(free))))
+    doubled, valid = _halved(_marked(kept, _key_rules(table), _no_rules(len(kept))))
+    return Split(valid, pl.concat([refused, spoilt, doubled]))
+
+
+def _halved(marked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that broke a rule, and the others without `broken_rules`."""
     is_bad = pl.col(BROKEN).list.len() > 0
-    return Split(judged.filter(~is_bad).drop(BROKEN), pl.concat([refused, judged.filter(is_bad)]))
+    return marked.filter(is_bad), marked.filter(~is_bad).drop(BROKEN)
 
 
 def _no_rules(rows: int) -> pl.Series:
     return pl.Series(BROKEN, [[]], pl.List(pl.String)).new_from_index(0, rows)
 
 
-def _marked(frame: pl.DataFrame, table: Table, given: pl.Series) -> pl.DataFrame:
-    """The rows with `broken_rules`: those given, then those of the contract that each row breaks."""
-    if frame.is_empty():
-        return frame.with_columns(_no_rules(0))
-    found = frame.lazy().select(_broken([*table.rules(), *_key_rules(table)])).collect().to_series()
+def _marked(frame: pl.DataFrame, rules: list[Rule], given: pl.Series) -> pl.DataFrame:
+    """The rows with `broken_rules`: those given, then those of `rules` that each row breaks."""
+    if frame.is_empty() or not rules:
+        return frame.with_columns(given)
+    found = frame.lazy().select(_broken(rules)).collect().to_series()
     both = pl.DataFrame({"given": given, "found": found}).select(pl.concat_list("given", "found").alias(BROKEN))
     return frame.with_columns(both.to_series())
 
 
 def _require_structure(frame: pl.DataFrame, table: Table) -> None:
-    if dict(frame.schema) == table.schema:
+    if list(frame.schema.items()) == list(table.schema.items()):
         return
     try:
         table.model.validate(frame.head(0), lazy=True)

@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 
+import polars as pl
+
+from etl.database import Connection
 from etl.errors import BatchesFailed, DatabaseFault, DatabaseUnreachable, EtlError
 from etl.events import Notice, PhaseAdvanced
 from etl.extract.plan import Batch
@@ -14,26 +17,40 @@ from etl.load.ddl import load_relation
 from etl.runner.context import Context, Parcel
 from schemas import LOADS, TABLES
 
-Work = Callable[[Batch], Parcel]
+Work = Callable[[Parcel], None]
+BatchWork = Callable[[Batch, Parcel], None]
 
 
-def commit_parcel(context: Context, parcel: Parcel, batch: Batch | None = None) -> None:
-    """Write a batch whole: its rows, its rejects and its ledger row, or nothing of it.
+def write_batch(context: Context, batch_id: int, work: Work, batch: Batch | None = None) -> None:
+    """Do a batch and write it whole: its rows, its rejects and its ledger row, or nothing of it.
+
+    Rows are copied while the next tables are being made: the server and this process work side by side.
 
     Raises:
         LockHeld: the run's lock was lost to another run.
         Interrupted: the run was closed.
     """
-    context.lock.ensure()
-    with context.pool.transaction() as connection:
-        ledger.fence(connection, context.run_id)
-        for name, frame in parcel.tables.items():
-            began = time.perf_counter()
-            table = TABLES[name]
-            copy_frame(connection, frame, table, relation=(LOADS, load_relation(table, context.load_id)))
-            parcel.tally(name).seconds += time.perf_counter() - began
+    with context.pool.transaction() as connection, ThreadPoolExecutor(1, "copy") as writer:
+        pending: list[Future[tuple[str, float]]] = []
+        parcel = Parcel(
+            context.run_id,
+            batch_id,
+            lambda name, frame: pending.append(writer.submit(_copy, context, connection, name, frame)),
+        )
+        work(parcel)
+        for name, seconds in (future.result() for future in pending):
+            parcel.tally(name).seconds += seconds
         rejected = ledger.enter_rejects(connection, parcel.rejects)
         ledger.enter_batch(connection, _entry(context, parcel, batch, rejected))
+        context.lock.ensure()
+        ledger.fence(connection, context.run_id)
+
+
+def _copy(context: Context, connection: Connection, name: str, frame: pl.DataFrame) -> tuple[str, float]:
+    began = time.perf_counter()
+    table = TABLES[name]
+    copy_frame(connection, frame, table, relation=(LOADS, load_relation(table, context.load_id)))
+    return name, time.perf_counter() - began
 
 
 def _entry(context: Context, parcel: Parcel, batch: Batch | None, rejected: int) -> ledger.BatchEntry:
@@ -52,7 +69,7 @@ def _entry(context: Context, parcel: Parcel, batch: Batch | None, rejected: int)
     )
 
 
-def run_batches(context: Context, batches: Sequence[Batch], work: Work) -> None:
+def run_batches(context: Context, batches: Sequence[Batch], work: BatchWork) -> None:
     """Do every batch, several at once; one that fails does not stop the others.
 
     Raises:
@@ -87,11 +104,10 @@ def _raise_failed(context: Context, failures: dict[int, EtlError], total: int) -
     )
 
 
-def _one(context: Context, batch: Batch, work: Work) -> None:
+def _one(context: Context, batch: Batch, work: BatchWork) -> None:
     began = time.perf_counter()
     try:
-        parcel = work(batch)
-        commit_parcel(context, parcel, batch)
+        write_batch(context, batch.batch_id, lambda parcel: work(batch, parcel), batch)
     except EtlError as error:
         _note_attempt(context, batch, error, time.perf_counter() - began)
         raise

@@ -1,6 +1,6 @@
 """What the steps of a run share: the request, the run's place, and the parcel that a batch fills."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -129,13 +129,17 @@ class Tally:
         )  # fmt: skip
 
 
+def _keep_nothing(_name: str, _frame: pl.DataFrame) -> None:
+    """A sink for a parcel whose rows go nowhere."""
+
+
 @dataclass(slots=True)
 class Parcel:
-    """All that one batch will write in its one transaction."""
+    """All that one batch writes in its one transaction. `sink` gets each table's accepted rows as they are put."""
 
     run_id: int
     batch_id: int
-    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    sink: Callable[[str, pl.DataFrame], None] = _keep_nothing
     rejects: list[pl.DataFrame] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
 
@@ -183,7 +187,7 @@ class Parcel:
         tally.expected += read - collapsed - len(halves.rejected) if expected is None else expected
         if "validation_status" in table.schema:
             tally.validated += int((halves.valid["validation_status"] == "validated").sum())
-        self.tables[name] = halves.valid
+        self.sink(name, halves.valid)
         self.rejects.append(
             reject_frame(
                 halves.rejected, table, run_id=self.run_id, batch_id=self.batch_id, origin=origin,

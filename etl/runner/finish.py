@@ -159,7 +159,11 @@ def prune(connection: Connection, keep: int, *, run_id: int) -> list[str]:
         "select l.relation, l.table_name, l.load_id from audit.loads l where l.dropped_at is null "
         f"and l.run_id < {run_id} and not exists (select from kept where (map->>l.table_name)::int = l.load_id)",
     )
-    return [str(relation) for relation, name, load in _children_first(stale) if _drop(connection, relation, name, load)]
+    ordered = _children_first(stale)
+    # All at once where nobody is in the way, else one by one.
+    if len(ordered) > 1 and _drop(connection, ordered):
+        return [str(relation) for relation, _, _ in ordered]
+    return [str(row[0]) for row in ordered if _drop(connection, [row])]
 
 
 def _children_first(stale: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -167,16 +171,12 @@ def _children_first(stale: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return sorted(stale, key=lambda row: -order.get(str(row[1]), 0))
 
 
-def _drop(connection: Connection, relation: str, name: str, load_id: int) -> bool:
+def _drop(connection: Connection, loads: Sequence[tuple[Any, ...]]) -> bool:
+    gone = ", ".join(f"({literal(name)}, {load_id})" for _, name, load_id in loads)
+    drops = [f"drop table if exists {identifier(LOADS, relation)}" for relation, _, _ in loads]
+    entered = f"update audit.loads set dropped_at = now() where (table_name, load_id) in ({gone})"
     try:
-        database.script(
-            connection,
-            [
-                "set local lock_timeout = 100",
-                f"drop table if exists {identifier(LOADS, relation)}",
-                f"update audit.loads set dropped_at = now() where (table_name, load_id) = ({literal(name)}, {load_id})",
-            ],
-        )
+        database.script(connection, ["set local lock_timeout = 100", *drops, entered])
     except DatabaseFault:
         return False
     return True

@@ -25,8 +25,8 @@ from etl.load.lock import RunLock, hold_lock
 from etl.phases import Phase
 from etl.report import Check, RunReport, now, to_json
 from etl.runner import finish
-from etl.runner.batches import commit_parcel, run_batches
-from etl.runner.context import Context, Parcel, Reference, RunRequest, Tally
+from etl.runner.batches import run_batches, write_batch
+from etl.runner.context import Context, Reference, RunRequest, Tally
 from etl.runner.reference import make_reference
 from etl.runner.steps import batch_work
 from schemas import contracts_hash
@@ -131,9 +131,9 @@ def _fill(
         if Phase.ANALYZE in request.phases and isinstance(source, LegacySource):
             progress.analysis = _analyze(request, source, observer)
         ledger.create_loads(connection, progress.run_id, request.tables())
-        parcel = Parcel(progress.run_id, 0)
-        reference = make_reference(context, parcel)
-        commit_parcel(context, parcel)
+        made: list[Reference] = []
+        write_batch(context, 0, lambda parcel: made.append(make_reference(context, parcel)))
+        reference = made[0]
         batches = _plan(context, reference)
         began = time.perf_counter()
         phases = [phase for phase in request.phases if phase is not Phase.ANALYZE]

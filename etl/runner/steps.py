@@ -20,11 +20,10 @@ Frames = dict[str, pl.DataFrame]
 SENTENCES = {rule.flag: f"{rule.code}: {rule.sentence}" for rule in Rule}
 
 
-def batch_work(context: Context, reference: Reference) -> Callable[[Batch], Parcel]:
+def batch_work(context: Context, reference: Reference) -> Callable[[Batch, Parcel], None]:
     """The function that does one batch of the run, without writing it."""
 
-    def work(batch: Batch) -> Parcel:
-        parcel = Parcel(context.run_id, batch.batch_id)
+    def work(batch: Batch, parcel: Parcel) -> None:
         frames = read_batch(context.source, batch)
         if isinstance(context.source, LegacySource):
             frames = raw_lines(context.source, frames, parcel)
@@ -35,7 +34,6 @@ def batch_work(context: Context, reference: Reference) -> Callable[[Batch], Parc
         if context.writes(Phase.CURATED):
             frames = frames if context.writes(Phase.STAGING) else _published(context, batch, frames)
             curate(context, reference, frames, parcel)
-        return parcel
 
     return work
 

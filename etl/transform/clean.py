@@ -7,9 +7,17 @@ import polars as pl
 
 LOCAL_ZONE = "America/New_York"
 LEGACY_SCALE = 9.99
+MINUTE_US = 60_000_000
 _NOTES = {"note_clock": "$.clock", "note_line_kind": "$.line_kind", "note_book_id": "$.book_id"}
 _CLOCKS = ("source", "assumed")
 _LINE_KINDS = ("open", "current", "close", "live")
+
+
+def expr_quotient(value: pl.Expr, divisor: float) -> pl.Expr:
+    """`value` / `divisor`, correctly rounded whatever the number of rows. Null for a null value."""
+    # NOTE: polars multiplies a column by the reciprocal of a literal divisor, and divides what remains at its end: the
+    # last bit would depend on the cut of the slices. A column is divided by a column, so the divisor is made one.
+    return value / (value * 0 + float(divisor))
 
 
 def expr_text(text: pl.Expr) -> pl.Expr:
@@ -47,7 +55,7 @@ def expr_line_kind(note: pl.Expr) -> pl.Expr:
 def expr_legacy_score(score: pl.Expr) -> pl.Expr:
     """Legacy score in [0, 1] as Decimal(3,2): a value above 1 is on the scale of 9.99. Null for a null score."""
     value = score.cast(pl.Float64)
-    scaled = pl.when(value > 1.0).then(value / LEGACY_SCALE).otherwise(value)
+    scaled = pl.when(value > 1.0).then(expr_quotient(value, LEGACY_SCALE)).otherwise(value)
     return scaled.clip(0.0, 1.0).round(2).cast(pl.Decimal(3, 2))
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from etl.transform.clean import expr_quotient
 from etl.transform.curated_params import ConsensusParams
 from etl.transform.market_quotes import MARKETS, SPREAD
 from etl.transform.odds import EVEN_PROB, expr_decimal, expr_hold, expr_implied, expr_inv_logit, expr_logit
@@ -95,7 +96,7 @@ def line_summary(eligible: pl.LazyFrame, *, params: ConsensusParams) -> pl.LazyF
             line_books=pl.len().cast(pl.Int32),
             evenness=(p - EVEN_PROB).abs().median(),
             p_median=expr_inv_logit(logit.median()),
-            sd=p.sort().std(),
+            _prices=p.sort(),
             mad=(p - p.median()).abs().median(),
             spread_of_p=p.max() - p.min(),
             hold_median=pl.col("hold").median(),
@@ -105,6 +106,9 @@ def line_summary(eligible: pl.LazyFrame, *, params: ConsensusParams) -> pl.LazyF
             fresh_a=pl.col("decimal_a").filter(is_fresh).max(),
             fresh_b=pl.col("decimal_b").filter(is_fresh).max(),
         )
+        # NOTE: std of a group depends on its neighbours in the last bit; std of a list does not.
+        .with_columns(sd=pl.col("_prices").list.std())
+        .drop("_prices")
     )
 
 
@@ -145,8 +149,8 @@ def _scores(params: ConsensusParams) -> dict[str, pl.Expr]:
 
 def expr_efficiency_score(hold: pl.Expr, dispersion_pp: pl.Expr, *, params: ConsensusParams) -> pl.Expr:
     """A proxy of market quality in (0, 1]: 1 / (1 + hold / typical hold + dispersion / typical dispersion)."""
-    cost = hold.clip(lower_bound=0.0) / params.typical_hold
-    return 1.0 / (1.0 + cost + dispersion_pp / params.typical_dispersion_pp)
+    cost = expr_quotient(hold.clip(lower_bound=0.0), params.typical_hold)
+    return 1.0 / (1.0 + cost + expr_quotient(dispersion_pp, params.typical_dispersion_pp))
 
 
 def expr_best_overround(decimal_a: pl.Expr, decimal_b: pl.Expr) -> pl.Expr:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from etl.transform.clean import MINUTE_US, expr_quotient
 from etl.transform.consensus import arbitrage, as_ofs, eligible_at, market_state, usable_at
 from etl.transform.curated_params import CuratedParams
 from etl.transform.line_consensus import line_figures
@@ -93,7 +94,7 @@ def _priced(quotes: pl.LazyFrame) -> pl.LazyFrame:
     """Add what a line's own two prices say."""
     price_a, price_b = pl.col("price_a"), pl.col("price_b")
     pi_a, pi_b = pl.col("implied_prob_a"), pl.col("implied_prob_b")
-    lead = (pl.col("start_at") - pl.col("observed_at")).dt.total_seconds(fractional=True)
+    lead = (pl.col("start_at") - pl.col("observed_at")).dt.total_microseconds()
     return (
         quotes.with_columns(
             decimal_a=expr_decimal(price_a),
@@ -103,7 +104,7 @@ def _priced(quotes: pl.LazyFrame) -> pl.LazyFrame:
             p_fair_b=1.0 - pl.col("p_fair_a"),
             p_shin_a=expr_p_shin(price_a, price_b),
             shin_z=expr_shin_z(price_a, price_b),
-            minutes_to_start=lead / 60,
+            minutes_to_start=expr_quotient(lead, MINUTE_US),
         )
         .with_columns(
             overround=expr_overround(pi_a, pi_b),
@@ -154,7 +155,7 @@ def _expected_series(staged: Mapping[str, pl.LazyFrame], market: Market, params:
         .join(staged["games"].select("game_id", "start_at"), on="game_id")
         .filter(pl.col("book_kind") == "book", pl.col("clock") == "source", beta.is_between(0.9, 1.3))
         .filter(observed <= as_of, observed < pl.col("start_at"), by_as_of)
-        .with_columns(age=(as_of - observed).dt.total_seconds(fractional=True) / 60, limit=minutes)
+        .with_columns(age=expr_quotient((as_of - observed).dt.total_microseconds(), MINUTE_US), limit=minutes)
         .group_by("game_id", "brand")
         .agg(is_fresh=(pl.col("age") <= pl.col("limit")).sort_by("observed_at", "recorded_at", "raw_id").last())
         .select(series=pl.col("is_fresh").sum().cast(pl.Int64))

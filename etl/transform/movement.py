@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from etl.transform.clean import MINUTE_US, expr_quotient
 from etl.transform.consensus import KEY, as_ofs, eligible_at, usable_at
 from etl.transform.curated_params import CuratedParams, MovementParams
 from etl.transform.market_quotes import SPREAD, TOTALS
@@ -70,7 +71,7 @@ def _path(usable: pl.LazyFrame, *, params: MovementParams) -> pl.LazyFrame:
             *opens,
             n_quotes=pl.len().cast(pl.Int32),
             steps=(pl.col("step") >= params.min_step_pp).sum().cast(pl.Int32),
-            path_pp=(pl.col("step") * STEP_UNITS).round(0).cast(pl.Int64).sum() / STEP_UNITS,
+            path_pp=(pl.col("step") * STEP_UNITS).round(0).cast(pl.Int64).sum().pipe(expr_quotient, STEP_UNITS),
         )
     )
 
@@ -106,15 +107,16 @@ def _moves(params: MovementParams) -> dict[str, pl.Expr]:
     low, high = pl.min_horizontal(opened, line), pl.max_horizontal(opened, line)
     crosses = pl.any_horizontal(pl.lit(key).is_between(low, high) for key in params.key_totals)
     return {
-        "open_lead_min": (pl.col("start_at") - pl.col("open_observed_at")).dt.total_seconds(fractional=True) / 60,
+        "open_lead_min": expr_quotient(
+            (pl.col("start_at") - pl.col("open_observed_at")).dt.total_microseconds(), MINUTE_US
+        ),
         "move_pp": expr_move_pp(market=market, line=(opened, line), p=(pl.col("open_p_fair_a"), p), params=params),
         "line_move_runs": line - opened,
         "rl_flip": pl.when(market == SPREAD.name).then(opened.sign() != line.sign()),
         "crosses_key_total": pl.when(market == TOTALS.name).then((opened != line) & crosses),
-        "velocity_pp_h": expr_move_pp(
-            market=market, line=(earlier, line), p=(pl.col("earlier_p_fair_a"), p), params=params
-        )
-        / hours,
+        "velocity_pp_h": expr_quotient(
+            expr_move_pp(market=market, line=(earlier, line), p=(pl.col("earlier_p_fair_a"), p), params=params), hours
+        ),
     }
 
 

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 import polars as pl
 
+from etl.transform.clean import expr_quotient
+
 DevigMethod = Literal["multiplicative", "shin", "odds_ratio", "power"]
 DEVIG_METHODS: tuple[DevigMethod, ...] = get_args(DevigMethod)
 
@@ -31,7 +33,7 @@ def expr_canonical_price(price: pl.Expr) -> pl.Expr:
 
 def expr_payout(price: pl.Expr) -> pl.Expr:
     """Profit per unit staked on a winning bet: decimal odds - 1, in (0, 100]. Null for an invalid price."""
-    payout = pl.when(price > 0).then(price / EVEN).otherwise(EVEN / price.abs())
+    payout = pl.when(price > 0).then(expr_quotient(price, EVEN)).otherwise(EVEN / price.abs())
     return pl.when(expr_is_valid_price(price)).then(payout)
 
 

@@ -5,9 +5,11 @@ from functools import cache
 
 import polars as pl
 
+from etl.transform.clean import expr_quotient
 from etl.transform.rules import MONEYLINE, Dimension, Rule, Severity, checks_of
 from etl.transform.staging_params import ScoreParams, StagingParams
 
+HOUR_US = 3_600_000_000
 VALIDATED, NEEDS_REVIEW = "validated", "needs_review"
 REQUIRED = ("game_id", "book_id", "price_a", "price_b", "home_team_id", "away_team_id", "observed_at")
 
@@ -49,7 +51,7 @@ def _name(rule: Rule) -> str:
 def expr_completeness(market: str) -> pl.Expr:
     """Share of the required fields that are present, in [0, 1]."""
     required = REQUIRED if market == MONEYLINE else (*REQUIRED, "line")
-    return pl.sum_horizontal(pl.col(name).is_not_null() for name in required) / len(required)
+    return expr_quotient(pl.sum_horizontal(pl.col(name).is_not_null() for name in required), len(required))
 
 
 def expr_share(dimension: Dimension, counted: dict[Rule, pl.Expr | None]) -> pl.Expr:
@@ -59,8 +61,9 @@ def expr_share(dimension: Dimension, counted: dict[Rule, pl.Expr | None]) -> pl.
     """
     rules = [rule for rule in counted if rule.dimension is dimension]
     applies = {rule: counted[rule] for rule in rules}
-    kept = [pl.col(_name(rule)).fill_null(value=False) & _or_true(applies[rule]) for rule in rules]
-    return pl.sum_horizontal(kept) / pl.sum_horizontal(_or_true(applies[rule]) for rule in rules)
+    kept = pl.sum_horizontal(pl.col(_name(rule)).fill_null(value=False) & _or_true(applies[rule]) for rule in rules)
+    # The divisor may be one literal for all rows: see `clean.expr_quotient`.
+    return kept / (kept * 0 + pl.sum_horizontal(_or_true(applies[rule]) for rule in rules))
 
 
 def _or_true(expr: pl.Expr | None) -> pl.Expr:
@@ -69,8 +72,8 @@ def _or_true(expr: pl.Expr | None) -> pl.Expr:
 
 def expr_timeliness(params: ScoreParams) -> pl.Expr:
     """1 if stored within `fresh_h` of the quote, falling evenly to 0 at `stale_h`; 0 without a clock or before it."""
-    hours = (pl.col("recorded_at") - pl.col("observed_at")).dt.total_microseconds() / 3.6e9
-    falling = ((params.stale_h - hours) / (params.stale_h - params.fresh_h)).clip(0.0, 1.0)
+    hours = expr_quotient((pl.col("recorded_at") - pl.col("observed_at")).dt.total_microseconds(), HOUR_US)
+    falling = expr_quotient(params.stale_h - hours, params.stale_h - params.fresh_h).clip(0.0, 1.0)
     return pl.when(hours >= 0).then(falling).otherwise(0.0)
 
 

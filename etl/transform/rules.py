@@ -11,6 +11,7 @@ from enum import Enum, StrEnum
 
 import polars as pl
 
+from etl.transform.clean import expr_quotient
 from etl.transform.odds import expr_is_valid_price
 from etl.transform.staging_params import BoundParams
 
@@ -140,7 +141,7 @@ def expr_line_on_grid(bounds: BoundParams, market: str) -> pl.Expr:
     in_range = line.is_between(bounds.total_min_runs, bounds.total_max_runs)
     if market == SPREAD:
         in_range = line.abs() <= bounds.run_line_max_runs
-    steps = line / bounds.line_grid_runs
+    steps = expr_quotient(line, bounds.line_grid_runs)
     return in_range & (steps == steps.round(0))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from etl.transform.clean import expr_key
+from etl.transform.clean import expr_key, expr_quotient
 from etl.transform.rules import Rule
 from etl.transform.staging import MARKETS, Market, References, unique_lines
 from etl.transform.staging_params import StagingParams
@@ -106,7 +106,7 @@ def _scaled(lf: pl.LazyFrame, *, tolerance: int) -> pl.LazyFrame:
                 pl.when(pl.col("observed_at").is_null()).then(pl.lit(Rule.SPLIT_CLOCK_MISSING.flag)).otherwise(none),
             ).list.drop_nulls()
         )
-        .with_columns(pl.col(name) / _HUNDREDTHS for name in _SHARES)
+        .with_columns(expr_quotient(pl.col(name), _HUNDREDTHS) for name in _SHARES)
     )
 
 

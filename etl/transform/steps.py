@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from etl.transform.clean import expr_quotient
 from etl.transform.odds import with_p_fair
 from etl.transform.staging import MARKETS, Market, accepted
 
+MINUTE_US = 60_000_000
 SERIES = ("game_id", "book_id")
 # A series needs one price setter: a consensus or an opening-line feed repeats others, and an unlisted book is unknown.
 KINDS = ("book", "archive")
@@ -70,7 +72,9 @@ def _movements(quotes: pl.LazyFrame, *, market: Market, devig_method: str) -> pl
             *("raw_id", "from_raw_id", "game_id", "book_id", "from_observed_at", "observed_at", "is_in_play"),
             *("from_line", "line", "from_p_fair_a", "p_fair_a"),
             market=pl.lit(market.name),
-            minutes=(pl.col("observed_at") - pl.col("from_observed_at")).dt.total_microseconds() / 6e7,
+            minutes=expr_quotient(
+                (pl.col("observed_at") - pl.col("from_observed_at")).dt.total_microseconds(), MINUTE_US
+            ),
             line_move_runs=pl.col("line") - pl.col("from_line"),
             move_pp=pl.when(is_same_line).then(100 * (pl.col("p_fair_a") - pl.col("from_p_fair_a"))),
         )

@@ -48,10 +48,7 @@ def connection(target):
 
 
 def expected(table, *, nullable):
-    return [
-        (c.name, c.sql_type.replace("numeric(", "numeric("), c.nullable if nullable is None else nullable)
-        for c in table.columns
-    ]
+    return [(c.name, c.sql_type, c.nullable if nullable is None else nullable) for c in table.columns]
 
 
 @pytest.mark.parametrize("table", ZONED, ids=names)
@@ -78,7 +75,7 @@ def test_our_tables_say_that_they_are_ours(connection, table):
     assert comment == f"etl contract {table.fingerprint()}: {table.meaning}"
 
 
-@pytest.mark.parametrize("nulls_every", [0, 1, 3], ids=["full", "null", "mixed"])
+@pytest.mark.parametrize("nulls_every", [1, 3], ids=["null", "mixed"])
 @pytest.mark.parametrize("table", ZONED, ids=names)
 def test_rows_of_a_load_come_back_as_they_were_written(connection, target, table, nulls_every):
     place = (LOADS, f"{ddl.load_relation(table, 1)}_{nulls_every}")
@@ -172,17 +169,17 @@ def test_what_others_made_is_left_alone(database, made):
     with db.session(url, autocommit=True) as connection:
         db.execute(connection, "create schema curated")
         db.execute(connection, made)
-        with pytest.raises(ForeignObject, match="curated.moneylines exists in test_"):
+        with pytest.raises(ForeignObject, match=r"curated\.moneylines exists in test_"):
             ddl.ensure_target(connection)
         assert db.rows(connection, "select nspname from pg_namespace where nspname in ('raw_data', 'audit')") == []
         assert len(db.rows(connection, COLUMNS.format("curated.moneylines"))) == 1
 
 
 def test_a_statement_that_fails_leaves_no_half_of_a_target(database):
-    # The name of an index that a table of ours needs is taken by a sequence of another one's.
+    # NOTE: a type of that name keeps a table of ours from being created, and is no table itself.
     url = database()
     with db.session(url, autocommit=True) as connection:
-        db.script(connection, ["create schema audit", "create sequence audit.runs_pkey"])
+        db.script(connection, ["create schema audit", "create type audit.publications as enum ('a')"])
         with pytest.raises(db.DatabaseFault):
             ddl.ensure_target(connection)
         assert read_frame("select count(*) from pg_class where relname = 'runs'", url).item() == 0

@@ -21,6 +21,13 @@ def test_text(text, expected):
     assert value(clean.expr_text(pl.col("t").cast(pl.String)), t=text) == expected
 
 
+@pytest.mark.parametrize("rows", [1, 2, 9])
+@pytest.mark.parametrize("divisor", [3, 7, 9.99, 100])
+def test_a_quotient_does_not_depend_on_the_number_of_rows(rows, divisor):
+    given = pl.LazyFrame({"x": [5.0] * rows})
+    assert given.select(clean.expr_quotient(pl.col("x"), divisor)).collect()["x"].to_list() == [5 / divisor] * rows
+
+
 def test_key_is_trimmed_and_lower_case():
     assert value(clean.expr_key(pl.col("t")), t=" SL Cardinals ") == "sl cardinals"
 
