@@ -123,8 +123,10 @@ def test_an_integer_that_is_too_wide_is_set_aside_and_a_narrow_one_is_widened(un
         (
             "mlb_correlation_confidence",
             "numeric",
-            '(l."mlb_correlation_confidence" = \'NaN\' or abs(l."mlb_correlation_confidence") >= 1e1 '
-            'or l."mlb_correlation_confidence" <> round(l."mlb_correlation_confidence", 4))',
+            (
+                '(l."mlb_correlation_confidence" = \'NaN\' or abs(l."mlb_correlation_confidence") >= 1e1 '
+                'or l."mlb_correlation_confidence" <> round(l."mlb_correlation_confidence", 4))'
+            ),
         ),
         ("game_date", "date", "(l.\"game_date\" < '0001-01-01' or l.\"game_date\" > '9999-12-31')"),
         (
