@@ -1,6 +1,8 @@
 """Batch 0: the small tables, read once, resolved once, written first, and shared with every batch."""
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -14,6 +16,8 @@ from etl.runner.rawzone import raw_reference
 from etl.transform import books, form, games, teams
 from etl.transform.staging import References
 from schemas import TABLES
+
+Lookup = TypeVar("Lookup", teams.ClubLookup, books.BookLookup)
 
 OWN = ("load_id", "batch_id")
 _NO_START = {"start_missing": "none of the game's legacy rows has a start"}
@@ -36,7 +40,7 @@ def make_reference(context: Context, parcel: Parcel) -> Reference:
 
 def _resolved(context: Context, raw: Mapping[str, pl.DataFrame], parcel: Parcel) -> Reference:
     params = context.request.params
-    clubs = teams.club_lookup(params.teams)
+    clubs = _in_memory(teams.club_lookup(params.teams))
     resolved = games.resolve_games(
         raw["games_raw"].lazy(), raw["game_outcomes_raw"].lazy(), clubs=clubs,
         names=teams.club_names(params.teams), params=params.staging.games,
@@ -47,11 +51,20 @@ def _resolved(context: Context, raw: Mapping[str, pl.DataFrame], parcel: Parcel)
         games=accepted.lazy(),
         game_map=games.game_map(accepted.lazy()).collect().lazy(),
         books=staged["sportsbooks"].lazy(),
-        book_lookup=books.book_lookup(raw["sportsbooks_raw"].lazy(), params.books),
+        book_lookup=_in_memory(books.book_lookup(raw["sportsbooks_raw"].lazy(), params.books)),
         clubs=clubs,
         brands=books.real_brands(params.books),
     )
     return Reference(accepted, refs.game_map.collect(), refs, staged, _form(context, accepted))
+
+
+def _in_memory(lookup: Lookup) -> Lookup:
+    """The same lookup with its frames worked out, once for all batches."""
+    plans = {f.name: getattr(lookup, f.name) for f in fields(lookup)}
+    lazy = {name: plan for name, plan in plans.items() if isinstance(plan, pl.LazyFrame)}
+    frames = pl.collect_all(lazy.values())
+    made: dict[str, Any] = {name: frame.lazy() for name, frame in zip(lazy, frames, strict=True)}
+    return replace(lookup, **made)
 
 
 def _accept_games(resolved: pl.DataFrame, parcel: Parcel) -> pl.DataFrame:
