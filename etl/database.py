@@ -56,12 +56,15 @@ class Pool:
             connection = self._idle.pop()
         except IndexError:
             connection = connect(self._url, autocommit=True, name=self._name)
+        is_sound = False
         try:
             yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._idle.append(connection)
+            is_sound = True
+        finally:
+            if is_sound:
+                self._idle.append(connection)
+            else:
+                connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

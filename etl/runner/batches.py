@@ -85,10 +85,9 @@ def run_batches(context: Context, batches: Sequence[Batch], work: BatchWork) -> 
             except EtlError as error:
                 failures[batch.batch_id] = error
                 context.observer.emit(Notice(f"batch {batch.batch_id} failed: {error.message}", "error"))
-    except BaseException:
+    finally:
         for future in pending:
-            future.cancel()
-        raise
+            future.cancel()  # only what an interruption left unbegun
     if failures:
         _raise_failed(context, failures, len(batches))
 
