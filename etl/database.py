@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from weakref import WeakValueDictionary
 
 import adbc_driver_manager as adbc_errors
 import adbc_driver_postgresql.dbapi as adbc
@@ -14,6 +15,7 @@ from adbc_driver_manager.dbapi import Connection as Connection  # noqa: PLC0414 
 from etl.errors import DatabaseFault, DatabaseUnreachable, EtlError, PermissionMissing
 
 CONNECT_TIMEOUT_S = 5
+_OPEN: WeakValueDictionary[str, Connection] = WeakValueDictionary()
 _UNDERSTOOD = {"connect_timeout", "application_name", "options", "keepalives", "keepalives_idle", "keepalives_interval"}
 _KEEPALIVES = {"keepalives": "1", "keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3"}
 
@@ -39,7 +41,7 @@ def session(url: str, *, autocommit: bool = False, name: str = "etl") -> Iterato
 
 
 class Pool:
-    """Autocommit sessions that are used again: opening one reads the type catalogue and takes some 40 ms.
+    """Autocommit sessions that are used again.
 
     Safe from several threads; a session belongs to one thread while it is lent. Closed as a whole.
     """
@@ -81,12 +83,36 @@ class Pool:
 
 
 def connect(url: str, *, autocommit: bool = False, name: str = "etl") -> Connection:
-    """Open a session; the caller closes it. See :func:`session`."""
-    defaults = {"connect_timeout": str(CONNECT_TIMEOUT_S), "application_name": name, **_KEEPALIVES}
+    """Open a session; the caller closes it. See :func:`session`.
+
+    A database's type catalogue is read by the first session only (some 100 ms); the others share it.
+    """
     try:
-        connection: Connection = adbc.connect(with_parameters(url, defaults), autocommit=autocommit)
+        connection = _beside(url, name) or _first(url, name)
+        connection.adbc_connection.set_autocommit(autocommit)
     except adbc_errors.Error as error:
         raise _connect_error(url, error) from None
+    _OPEN[url] = connection
+    return connection
+
+
+def _first(url: str, name: str) -> Connection:
+    defaults = {"connect_timeout": str(CONNECT_TIMEOUT_S), "application_name": name, **_KEEPALIVES}
+    connection: Connection = adbc.connect(with_parameters(url, defaults))
+    return connection
+
+
+def _beside(url: str, name: str) -> Connection | None:
+    """A session that shares the catalogue of one that is open, if one is."""
+    other = _OPEN.get(url)
+    if other is None:
+        return None
+    try:
+        connection: Connection = other.adbc_clone()
+    except (adbc_errors.InterfaceError, adbc_errors.ProgrammingError):
+        return None  # it was closed meanwhile
+    connection.adbc_connection.set_autocommit(True)
+    execute(connection, f"set application_name = {literal(name)}")
     return connection
 
 

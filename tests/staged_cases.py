@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from etl.transform.curated import curate_games, curate_lines, market_quotes
 from etl.transform.curated_params import (
     ConsensusParams,
     CuratedParams,
@@ -126,3 +127,10 @@ def staged(*, moneylines=(), spreads=(), totals=(), splits=(), games_=None):
     frames |= {"moneylines": lines("moneylines", moneylines), "spreads": lines("spreads", spreads)}
     frames |= {"totals": lines("totals", totals), "betting_splits": _frame("staging.betting_splits", splits)}
     return {name: frame.lazy() for name, frame in frames.items()}
+
+
+def curate(staged_, *, form, params):
+    """All curated tables but games, as plans."""
+    quotes = {name: lf.cache() for name, lf in market_quotes(staged_, params=params).items()}
+    lines = curate_lines(quotes, params=params)
+    return lines | curate_games(quotes, staged=staged_, form=form, params=params)

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from etl.transform.books import book_catalogue, book_lookup, real_brands, staged_sportsbooks
-from etl.transform.staging import MARKETS, References, stage_lines
+from etl.transform.staging import MARKETS, References, resolve_lines, stage_lines
 from etl.transform.staging_params import staging_params
 from etl.transform.teams import club_lookup, team_catalogue
 from schemas import TABLES
@@ -116,7 +116,8 @@ def references(*rows, mapped=None):
 
 def staged(key, *rows, refs=None, params=PARAMS, **others):
     """Staged lines of one market as rows, by raw_id."""
-    out = stage_lines(raw(**{key: rows}, **others), refs or references(), params=params)
+    refs = refs or references()
+    out = stage_lines(resolve_lines(raw(**{key: rows}, **others), refs), refs, params=params)
     return out[key].collect().sort("raw_id").to_dicts()
 
 

@@ -1,6 +1,7 @@
 """A place that lines can be read from, in batches: the legacy, or a zone that was published before."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import polars as pl
@@ -8,6 +9,8 @@ import polars as pl
 from etl.extract.layout import SourceTable
 from etl.extract.plan import Batch, LineRange, homeless, plan_games, plan_lines, ranges_query, with_lines
 from etl.extract.snapshot import Snapshot
+
+READERS = 2  # sessions that one batch reads with: a small table takes longer to ask for than to send
 
 
 class Source(Protocol):
@@ -35,7 +38,13 @@ class Source(Protocol):
 
 def read_batch(source: Source, batch: Batch) -> dict[str, pl.DataFrame]:
     """The lines of a batch, by table."""
-    return {name: source.read(name, predicate) for name, predicate in batch.predicate.items()}
+    return read_tables(source, batch.predicate)
+
+
+def read_tables(source: Source, predicates: Mapping[str, str]) -> dict[str, pl.DataFrame]:
+    """The rows of several tables that keep their predicates, by table; a few tables are read at once."""
+    with ThreadPoolExecutor(READERS, "read") as executor:
+        return dict(zip(predicates, executor.map(source.read, *zip(*predicates.items(), strict=True)), strict=True))
 
 
 def count_by_game(source: Source) -> pl.DataFrame:

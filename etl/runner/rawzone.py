@@ -7,6 +7,7 @@ import polars as pl
 
 from etl.extract.layout import LINE_TABLES, REFERENCE_TABLES
 from etl.extract.legacy import LegacySource
+from etl.extract.source import read_tables
 from etl.runner.context import Context, Parcel
 from etl.transform import raw
 from schemas import TABLES
@@ -19,7 +20,8 @@ _SENTENCES = {raw.UNFIT_RULE: raw.UNFIT_SENTENCE}
 
 def raw_reference(context: Context, source: LegacySource, parcel: Parcel) -> dict[str, pl.DataFrame]:
     """The reference tables of the legacy, accepted rows by table; lines of no market become rejects."""
-    taken = {name: _take(source, name, source.read(name), parcel) for name in REFERENCE_TABLES}
+    frames = read_tables(source, dict.fromkeys(REFERENCE_TABLES, "true"))
+    taken = {name: _take(source, name, frame, parcel) for name, frame in frames.items()}
     _take_strays(context, source, parcel)
     return taken
 

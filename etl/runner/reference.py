@@ -8,7 +8,7 @@ import polars as pl
 
 from etl.extract.layout import REFERENCE_TABLES
 from etl.extract.legacy import LegacySource
-from etl.extract.source import Source
+from etl.extract.source import Source, read_tables
 from etl.phases import Phase
 from etl.runner.context import Context, Parcel, Reference
 from etl.runner.params import Params
@@ -33,7 +33,7 @@ def make_reference(context: Context, parcel: Parcel) -> Reference:
     raw = (
         raw_reference(context, context.source, parcel)
         if isinstance(context.source, LegacySource)
-        else {name: context.source.read(name) for name in REFERENCE_TABLES}
+        else read_tables(context.source, dict.fromkeys(REFERENCE_TABLES, "true"))
     )
     return _resolved(context, raw, parcel)
 

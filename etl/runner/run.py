@@ -128,12 +128,13 @@ def _fill(
     with _open_source(request, published) as source, ThreadPoolExecutor(request.workers, "batch") as executor:
         context = Context(request, progress.run_id, source, observer, lock, executor, pool)
         ledger.set_snapshot(connection, progress.run_id, source.snapshot.taken_at)
-        if Phase.ANALYZE in request.phases and isinstance(source, LegacySource):
-            progress.analysis = _analyze(request, source, observer)
+        # Analysis is the server's work; the small tables are read, resolved and written meanwhile.
+        analysis = executor.submit(_analyze, request, source, observer)
         ledger.create_loads(connection, progress.run_id, request.tables())
         made: list[Reference] = []
         write_batch(context, 0, lambda parcel: made.append(make_reference(context, parcel)))
         reference = made[0]
+        progress.analysis = analysis.result()
         batches = _plan(context, reference)
         began = time.perf_counter()
         phases = [phase for phase in request.phases if phase is not Phase.ANALYZE]
@@ -151,7 +152,9 @@ def _fill(
         finish.seal_loads(request, progress.run_id, progress.relations, executor=executor, pool=pool)
 
 
-def _analyze(request: RunRequest, source: LegacySource, observer: Observer) -> Analysis:
+def _analyze(request: RunRequest, source: Source, observer: Observer) -> Analysis | None:
+    if Phase.ANALYZE not in request.phases or not isinstance(source, LegacySource):
+        return None
     observer.emit(PhaseStarted(Phase.ANALYZE, None))
     began = time.perf_counter()
     analysis = analyze(source, rows_per_s=request.rows_per_s, batch_rows=request.batch_rows)

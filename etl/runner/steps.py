@@ -45,9 +45,14 @@ def stage(
     params, refs = context.request.params.staging, reference.lookups()
     lazy = {name.removesuffix("_raw"): frame.lazy() for name, frame in raw.items()}
     with _timed(parcel, *(f"staging.{name}" for name in MARKET_TABLES)):
-        made = dict(zip(lazy, pl.collect_all(staging.stage_lines(lazy, refs, params=params).values()), strict=True))
+        lines = {name: frame.lazy() for name, frame in _collected(staging.resolve_lines(lazy, refs)).items()}
+        made = _collected(staging.stage_lines(lines, refs, params=params))
         accepted = {name: _put_lines(name, made[name], raw[f"{name}_raw"], parcel) for name in MARKET_TABLES}
-    return accepted | _derived(context, reference, batch, lazy, accepted, parcel)
+    return accepted | _derived(context, reference, batch, lines, accepted, parcel)
+
+
+def _collected(plans: Mapping[str, pl.LazyFrame]) -> Frames:
+    return dict(zip(plans, pl.collect_all(plans.values()), strict=True))
 
 
 def _put_lines(name: str, made: pl.DataFrame, raw: pl.DataFrame, parcel: Parcel) -> pl.DataFrame:
@@ -60,9 +65,14 @@ def _put_lines(name: str, made: pl.DataFrame, raw: pl.DataFrame, parcel: Parcel)
 
 
 def _derived(
-    context: Context, reference: Reference, batch: Batch, raw: Mapping[str, pl.LazyFrame], lines: Frames, parcel: Parcel
+    context: Context,
+    reference: Reference,
+    batch: Batch,
+    read: Mapping[str, pl.LazyFrame],
+    lines: Frames,
+    parcel: Parcel,
 ) -> Frames:
-    """The tables that follow from the accepted lines, and the games of the batch."""
+    """The tables that follow from the lines, read and accepted, and the games of the batch."""
     params = context.request.params.staging
     none = pl.lit([], pl.List(pl.String))
     lazy = {
@@ -77,9 +87,9 @@ def _derived(
             [
                 games.flag_low_coverage(owned, every_line, params=params.games),
                 staging.stage_betting_lines(lazy),
-                splits.stage_splits(raw, reference.lookups(), params=params),
+                splits.stage_splits(read, reference.lookups(), params=params),
                 steps.stage_movements(lazy, devig_method=params.bounds.devig_method),
-                splits.expected_splits(raw, reference.lookups(), params=params),
+                splits.expected_splits(read, params=params),
                 steps.expected_movements(lazy),
             ]
         )
@@ -88,7 +98,7 @@ def _derived(
         made_games = parcel.put("staging.games", flagged, read=rows, collapsed=rows - len(flagged), id_column="game_id",
                                 source_table="raw_data.games_raw")  # fmt: skip
         parcel.put("staging.betting_lines", sides, read=accepted, expected=2 * accepted)
-        lines_read = sum(frame.select(pl.len()).collect().item() for frame in raw.values())
+        lines_read = sum(frame.select(pl.len()).collect().item() for frame in read.values())
         made_splits = parcel.put(
             "staging.betting_splits", public, read=lines_read, expected=int(expected_splits.item()),
             source_table="raw_data.betting_lines_raw", sentences=SENTENCES,
@@ -103,23 +113,23 @@ def curate(context: Context, reference: Reference, staged: Frames, parcel: Parce
     lazy = {name: frame.lazy() for name, frame in (staged | dict(reference.staged)).items()}
     mine = staged["games"].select("game_id").lazy()
     form = {horizon: frame.lazy().join(mine, on="game_id", how="semi") for horizon, frame in reference.form.items()}
-    with _timed(parcel, *(f"curated.{name}" for name in (*MARKET_TABLES, "market_efficiency", "feature_vectors"))):
-        plans = curated.curate(lazy, form=form, params=params)
+    with _timed(parcel, *(f"curated.{name}" for name in MARKET_TABLES)):
+        quotes = {name: frame.lazy() for name, frame in _collected(curated.market_quotes(lazy, params=params)).items()}
+        for name, made in _collected(curated.curate_lines(quotes, params=params)).items():
+            kept = made.filter(~pl.col("is_collapsed")).drop("is_collapsed")
+            parcel.put(
+                f"curated.{name}", kept, read=len(made), collapsed=len(made) - len(kept),
+                source_table=f"staging.{name}",
+            )  # fmt: skip
+    with _timed(parcel, "curated.market_efficiency", "curated.feature_vectors"):
+        plans = curated.curate_games(quotes, staged=lazy, form=form, params=params)
         plans["games"] = form[params.horizons_min[0]]
         plans["expected"] = curated.expected_line_movements(lazy, params=params)
-        made = dict(zip(plans, pl.collect_all(plans.values()), strict=True))
-        _put_curated(made, staged, parcel, horizons=len(params.horizons_min))
+        _put_curated(_collected(plans), staged, parcel, horizons=len(params.horizons_min))
 
 
 def _put_curated(made: Frames, staged: Frames, parcel: Parcel, *, horizons: int) -> None:
-    n_games = len(staged["games"])
-    for name in MARKET_TABLES:
-        kept = made[name].filter(~pl.col("is_collapsed")).drop("is_collapsed")
-        parcel.put(
-            f"curated.{name}", kept, read=len(made[name]), collapsed=len(made[name]) - len(kept),
-            source_table=f"staging.{name}",
-        )  # fmt: skip
-    quotes = sum(len(staged[name]) for name in MARKET_TABLES)
+    n_games, quotes = len(staged["games"]), sum(len(staged[name]) for name in MARKET_TABLES)
     parcel.put("curated.games", made["games"], read=n_games, id_column="game_id", source_table="staging.games")
     expected = {
         "line_movements": (quotes, int(made["expected"].item())),

@@ -29,32 +29,45 @@ from schemas import TABLES
 OWN = ("load_id", "batch_id")
 
 
-def curate(
-    staged: Mapping[str, pl.LazyFrame], *, form: Mapping[int, pl.LazyFrame], params: CuratedParams
-) -> dict[str, pl.LazyFrame]:
-    """All curated tables of the staged games and lines but `games`, without load and batch.
-
-    `staged` holds games, moneylines, spreads, totals, betting_splits and sportsbooks; `form` the columns of
-    curated.games for each horizon. Lines have one row a staged line and a column `is_collapsed`: true if a later
-    recorded line of the same brand, line and clock took the row's place. Movements and efficiency are at the first
-    horizon, vectors and labels at all of them.
-    """
+def market_quotes(staged: Mapping[str, pl.LazyFrame], *, params: CuratedParams) -> dict[str, pl.LazyFrame]:
+    """The staged lines of each market with what every figure rests on: see :func:`quotes_of`."""
     games, books = staged["games"], staged["sportsbooks"]
-    by_market = {
-        market.table: quotes_of(staged[market.table], market=market, games=games, books=books, params=params).cache()
+    return {
+        market.table: quotes_of(staged[market.table], market=market, games=games, books=books, params=params)
         for market in MARKETS
     }
-    quotes = pl.concat(by_market.values()).cache()
+
+
+def curate_lines(quotes: Mapping[str, pl.LazyFrame], *, params: CuratedParams) -> dict[str, pl.LazyFrame]:
+    """The curated lines of each market, one row a staged line, without load and batch.
+
+    `is_collapsed` is true if a later recorded line of the same brand, line and clock took the row's place.
+    """
+    return {market.table: quotes[market.table].pipe(_lines, market=market, params=params) for market in MARKETS}
+
+
+def curate_games(
+    quotes: Mapping[str, pl.LazyFrame],
+    *,
+    staged: Mapping[str, pl.LazyFrame],
+    form: Mapping[int, pl.LazyFrame],
+    params: CuratedParams,
+) -> dict[str, pl.LazyFrame]:
+    """The curated tables of the markets of games, without load and batch.
+
+    `quotes` are those of :func:`market_quotes`; `staged` holds games and betting_splits; `form` the columns of
+    curated.games for each horizon. Movements and efficiency are at the first horizon, vectors and labels at all.
+    """
+    games, every = staged["games"], pl.concat(quotes.values()).cache()
     moments = as_ofs(games, horizons_min=params.horizons_min)
-    eligible = quotes.pipe(usable_at, as_ofs=moments).pipe(eligible_at)
+    eligible = every.pipe(usable_at, as_ofs=moments).pipe(eligible_at)
     state = eligible.pipe(market_state, as_ofs=moments, params=params.consensus).pipe(_stamped, params=params).cache()
-    movements = quotes.pipe(line_movements, games=games, params=params).pipe(_stamped, params=params).cache()
+    movements = every.pipe(line_movements, games=games, params=params).pipe(_stamped, params=params).cache()
     main = pl.col("horizon_min") == params.horizons_min[0]
     best = pl.col("best_decimal_a"), pl.col("best_decimal_b")
     vectors = feature_vectors(state, movements=movements, splits=staged["betting_splits"], form=form, params=params)
-    outcomes = labels(state, games=games, quotes=quotes, params=params)
-    lines = {market.table: by_market[market.table].pipe(_lines, market=market, params=params) for market in MARKETS}
-    return lines | {
+    outcomes = labels(state, games=games, quotes=every, params=params)
+    return {
         "line_movements": movements.filter(main).pipe(_finished, "line_movements"),
         "market_efficiency": state.filter(main).with_columns(**arbitrage(*best)).pipe(_finished, "market_efficiency"),
         "feature_vectors": vectors.pipe(_finished, "feature_vectors"),

@@ -1,5 +1,7 @@
 """What a quote is compared with: the other books' latest quotes, and its own book's moneyline. Sections 7 and 12.5."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from etl.transform.books import REAL
@@ -7,23 +9,40 @@ from etl.transform.books import REAL
 NO_LINE = 0
 _LINE_SCALE = 100
 _SPAN = 1_000_000
+_MARKETS = 4
 
 
-def with_consensus(lf: pl.LazyFrame, *, brands: tuple[str, ...], min_books: int, max_gap: float) -> pl.LazyFrame:
-    """Add `is_far`: the quote is more than `max_gap` (0-1) from the median of the other brands' probabilities.
+def far_quotes(
+    quotes: Mapping[str, pl.LazyFrame], *, brands: tuple[str, ...], min_books: int, max_gap: float
+) -> dict[str, pl.LazyFrame]:
+    """Of each market `raw_id` and `is_far`: the quote is more than `max_gap` (0-1) from the median of other brands.
 
     The median is of each other brand's latest quote at or before the row's observed_at, if that is at the same line;
-    null if fewer than `min_books` of them quote it, or the row has no probability of its own. `brands` are the real
-    books; rows of other kinds are compared but not counted. The row count is unchanged.
+    a quote has no row if fewer than `min_books` of them quote it, or it has no probability of its own. `brands` are
+    the real books; rows of other kinds are compared but not counted.
     Needs raw_id, game_id, brand, book_kind, line, p_fair, is_quotable, observed_at and recorded_at.
     """
+    slots = [_slot(k) for k in range(len(brands))]
+    # One plan for all markets: a plan of many columns takes as long to make as to run on a small batch.
     far = (
-        lf.pipe(_comparable, min_books=min_books)
-        .with_columns(_expr_latest(brand).alias(_slot(k)) for k, brand in enumerate(brands))
-        .filter(pl.sum_horizontal(pl.col(_slot(k)).is_not_null() for k in range(len(brands))) >= min_books)
-        .select("raw_id", is_far=_expr_is_far([_slot(k) for k in range(len(brands))], max_gap=max_gap))
+        pl.concat([lf.pipe(_of_market, k) for k, lf in enumerate(quotes.values())])
+        .pipe(_comparable, min_books=min_books)
+        .with_columns(_expr_latest(brand).alias(slot) for slot, brand in zip(slots, brands, strict=True))
+        .filter(pl.sum_horizontal(pl.col(slot).is_not_null() for slot in slots) >= min_books)
+        .select("market_number", "raw_id", is_far=_expr_is_far(slots, max_gap=max_gap))
+        .cache()
     )
-    return lf.join(far, on="raw_id", how="left")
+    return {key: far.filter(pl.col("market_number") == k).drop("market_number") for k, key in enumerate(quotes)}
+
+
+def _of_market(lf: pl.LazyFrame, number: int) -> pl.LazyFrame:
+    """Quotes that can be compared, with the number of their market and one of their game in it."""
+    return lf.filter(pl.all_horizontal(pl.col("game_id", "brand", "p_fair", "observed_at").is_not_null())).select(
+        *("raw_id", "brand", "p_fair", "observed_at", "recorded_at", "line"),
+        market_number=pl.lit(number, dtype=pl.Int8),
+        contest=pl.col("game_id").cast(pl.Int64) * _MARKETS + number,
+        is_peer=pl.col("is_quotable") & (pl.col("book_kind") == REAL),
+    )
 
 
 def _slot(number: int) -> str:
@@ -32,18 +51,13 @@ def _slot(number: int) -> str:
 
 def _comparable(lf: pl.LazyFrame, *, min_books: int) -> pl.LazyFrame:
     """Quotes of games with enough books, in order, with their numbers and that of the last one of their instant."""
-    is_peer = pl.col("is_quotable") & (pl.col("book_kind") == REAL)
     return (
-        lf.filter(pl.all_horizontal(pl.col("game_id", "brand", "p_fair", "observed_at").is_not_null()))
-        .filter(pl.col("brand").filter(is_peer).n_unique().over("game_id") >= min_books)
-        .select(
-            *("raw_id", "game_id", "brand", "p_fair", "observed_at", "recorded_at"),
-            is_peer=is_peer,
-            # Game and line in one number: quotes are comparable if they share it.
-            place=pl.col("game_id").cast(pl.Int64) * _SPAN
-            + (pl.col("line").fill_null(NO_LINE) * _LINE_SCALE).round(0).cast(pl.Int64),
+        lf.filter(pl.col("brand").filter("is_peer").n_unique().over("contest") >= min_books)
+        .with_columns(
+            # Game, market and line in one number: quotes are comparable if they share it.
+            place=pl.col("contest") * _SPAN + (pl.col("line").fill_null(NO_LINE) * _LINE_SCALE).round(0).cast(pl.Int64),
         )
-        .sort("game_id", "observed_at", "recorded_at", "raw_id", nulls_last=False)
+        .sort("contest", "observed_at", "recorded_at", "raw_id", nulls_last=False)
         .with_columns(_row=pl.int_range(pl.len(), dtype=pl.UInt32))
         # NOTE: quotes of one instant see each other, so a row looks from the last row of its instant.
         .with_columns(_last=pl.when(_is_last_of_instant()).then("_row").backward_fill())
@@ -74,7 +88,7 @@ def _expr_mid(slots: list[str], *, bound: pl.Expr, is_upper: bool) -> pl.Expr:
 
 
 def _is_last_of_instant() -> pl.Expr:
-    instant = pl.struct("game_id", "observed_at")
+    instant = pl.struct("contest", "observed_at")
     return (instant != instant.shift(-1)).fill_null(value=True)
 
 

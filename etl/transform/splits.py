@@ -6,7 +6,7 @@ import polars as pl
 
 from etl.transform.clean import expr_key, expr_quotient
 from etl.transform.rules import Rule
-from etl.transform.staging import MARKETS, Market, References, unique_lines
+from etl.transform.staging import MARKETS, Market, References
 from etl.transform.staging_params import StagingParams
 from schemas.staging import UNKNOWN
 
@@ -21,20 +21,21 @@ _HUNDREDTHS = 100
 _ALL = 100 * _HUNDREDTHS
 
 
-def stage_splits(raw: Mapping[str, pl.LazyFrame], refs: References, *, params: StagingParams) -> pl.LazyFrame:
+def stage_splits(lines: Mapping[str, pl.LazyFrame], refs: References, *, params: StagingParams) -> pl.LazyFrame:
     """Rows of `staging.betting_splits` and `broken_rules`; accepted rows have an empty list and a unique key.
 
-    Taken from all raw lines with a game that are no exact copies, rejected lines too. A split that breaks a rule comes
+    `lines` are those of :func:`etl.transform.staging.resolve_lines`: all with a game that are no exact copies count,
+    rejected lines too. A split that breaks a rule comes
     out as a row of its own with the rule; the others come out once a key: the latest recorded, then the highest raw_id.
     """
-    splits = _read(raw, refs, params=params)
+    splits = _read(lines, params=params)
     is_kept = pl.col("broken_rules").list.len() == 0
     kept = splits.filter(is_kept).pipe(_one_a_key)
     broken = splits.filter(~is_kept).with_columns(lines=pl.lit(1, dtype=pl.Int32))
     return pl.concat([kept, broken.select(kept_columns())]).pipe(_finished, refs=refs)
 
 
-def expected_splits(raw: Mapping[str, pl.LazyFrame], refs: References, *, params: StagingParams) -> pl.LazyFrame:
+def expected_splits(lines: Mapping[str, pl.LazyFrame], *, params: StagingParams) -> pl.LazyFrame:
     """One row, `rows`: the number of accepted splits, counted without merging them.
 
     A moment has one row for each book whose split no other book shares, and one if any split is shared or has no book.
@@ -42,9 +43,7 @@ def expected_splits(raw: Mapping[str, pl.LazyFrame], refs: References, *, params
     moment = [pl.col(name) for name in MOMENT]
     latest = pl.col("raw_id").sort_by("recorded_rank", "raw_id").last().over(KEY)
     final = (
-        _read(raw, refs, params=params)
-        .filter(pl.col("broken_rules").list.len() == 0)
-        .filter(pl.col("raw_id") == latest)
+        _read(lines, params=params).filter(pl.col("broken_rules").list.len() == 0).filter(pl.col("raw_id") == latest)
     )
     is_alone = (pl.len().over(*moment, *VALUES) == 1) & (pl.col("book_key") != NO_BOOK)
     return final.select(rows=(is_alone.sum() + pl.struct(MOMENT).filter(~is_alone).n_unique()).cast(pl.Int64))
@@ -55,12 +54,12 @@ def kept_columns() -> list[str]:
     return [*KEY, *VALUES, "recorded_at", "raw_id", "lines", "broken_rules"]
 
 
-def _read(raw: Mapping[str, pl.LazyFrame], refs: References, *, params: StagingParams) -> pl.LazyFrame:
+def _read(lines: Mapping[str, pl.LazyFrame], *, params: StagingParams) -> pl.LazyFrame:
     """One row for each line that carries a share or a count, its values brought to 0-100."""
-    return pl.concat([_of_market(raw[key], refs, market=market, params=params) for key, market in MARKETS.items()])
+    return pl.concat([_of_market(lines[key], market=market, params=params) for key, market in MARKETS.items()])
 
 
-def _of_market(raw: pl.LazyFrame, refs: References, *, market: Market, params: StagingParams) -> pl.LazyFrame:
+def _of_market(lines: pl.LazyFrame, *, market: Market, params: StagingParams) -> pl.LazyFrame:
     a, b = market.sides
     names = {
         "tickets_pct_a": f"{a}_bets_percentage",
@@ -70,8 +69,7 @@ def _of_market(raw: pl.LazyFrame, refs: References, *, market: Market, params: S
     }
     shares = {new: (pl.col(old).cast(pl.Float64) * _HUNDREDTHS).round(0).cast(pl.Int32) for new, old in names.items()}
     return (
-        unique_lines(raw, refs, market=market)
-        .filter(pl.col("game_id").is_not_null() & ~pl.col("is_collapsed"))
+        lines.filter(pl.col("game_id").is_not_null() & ~pl.col("is_collapsed"))
         .select(
             *("game_id", "raw_id", "observed_at", "recorded_at"),
             market=pl.lit(market.name),

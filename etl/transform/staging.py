@@ -12,7 +12,7 @@ from etl.transform.books import BookLookup, with_book_id
 from etl.transform.clean import expr_clock, expr_key, expr_legacy_score, expr_line_kind, expr_recorded_at
 from etl.transform.duplicates import NOT_COMPARED, with_duplicates
 from etl.transform.odds import expr_booksum, expr_canonical_price, expr_decimal, expr_implied, with_p_fair
-from etl.transform.peers import with_consensus, with_moneyline
+from etl.transform.peers import far_quotes, with_moneyline
 from etl.transform.quality import with_quality
 from etl.transform.rules import MONEYLINE, SPREAD, TOTALS, expr_line_on_grid
 from etl.transform.staging_params import BoundParams, StagingParams
@@ -91,17 +91,36 @@ class References:
     brands: tuple[str, ...]
 
 
-def stage_lines(raw: Mapping[str, pl.LazyFrame], refs: References, *, params: StagingParams) -> dict[str, pl.LazyFrame]:
+def resolve_lines(raw: Mapping[str, pl.LazyFrame], refs: References) -> dict[str, pl.LazyFrame]:
+    """Raw lines of the three markets with canonical prices, line and clocks, their game and book, and their copies.
+
+    `raw` has the keys moneylines, spreads and totals. Adds `legacy_game_id` (the raw game), `game_id`, `book_id`, what
+    the game and the book say, and the columns of :func:`etl.transform.duplicates.with_duplicates`. Unresolved ids are
+    null. The row counts are unchanged. The rows of one game must be in one call, whatever the order.
+    """
+    return {key: raw[key].pipe(_unique_lines, refs, market=market) for key, market in MARKETS.items()}
+
+
+def stage_lines(
+    lines: Mapping[str, pl.LazyFrame], refs: References, *, params: StagingParams
+) -> dict[str, pl.LazyFrame]:
     """Staged lines of the three markets: the contract's columns, `is_collapsed` and `broken_rules`.
 
-    `raw` has the keys moneylines, spreads and totals. Every raw row comes out once; it is accepted if it is not
-    collapsed and `broken_rules` is empty. The rows of one game must be in one call, whatever the order.
+    `lines` are those of :func:`resolve_lines`. Every one comes out once; it is accepted if it is not collapsed and
+    `broken_rules` is empty.
     """
-    quotes = {key: raw[key].pipe(_quotes, refs=refs, market=MARKETS[key], params=params) for key in MARKETS}
-    # The run lines are compared with the moneylines: without a cache, these would be worked out twice.
-    quotes["moneylines"] = quotes["moneylines"].cache()
-    quotes["spreads"] = quotes["spreads"].pipe(with_moneyline, quotes["moneylines"])
-    return {key: quotes[key].pipe(_scored, refs=refs, market=MARKETS[key], params=params) for key in MARKETS}
+    # Quotes are used twice, as themselves and as what others are compared with.
+    quotes = {key: lines[key].pipe(_quotes, refs=refs, market=MARKETS[key], params=params).cache() for key in MARKETS}
+    bounds = params.bounds
+    far = far_quotes(
+        quotes,
+        brands=refs.brands,
+        min_books=bounds.consensus_min_books,
+        max_gap=bounds.consensus_max_pp / 100,
+    )
+    found = {key: quotes[key].join(far[key], on="raw_id", how="left") for key in MARKETS}
+    found["spreads"] = found["spreads"].pipe(with_moneyline, quotes["moneylines"])
+    return {key: found[key].pipe(_scored, market=MARKETS[key], params=params) for key in MARKETS}
 
 
 def accepted(lf: pl.LazyFrame) -> pl.LazyFrame:
@@ -109,11 +128,7 @@ def accepted(lf: pl.LazyFrame) -> pl.LazyFrame:
     return lf.filter(~pl.col("is_collapsed") & (pl.col("broken_rules").list.len() == 0))
 
 
-def resolved_lines(raw: pl.LazyFrame, refs: References, *, market: Market) -> pl.LazyFrame:
-    """The raw rows with canonical prices, line, clocks, `game_id`, `book_id` and what the game and the book say.
-
-    The raw game is `legacy_game_id`. Unresolved ids are null. The row count is unchanged.
-    """
+def _resolved_lines(raw: pl.LazyFrame, refs: References, *, market: Market) -> pl.LazyFrame:
     games = refs.games.select("game_id", "start_at", "home_team_id", "away_team_id")
     books = refs.books.select("book_id", "brand", book_kind="kind")
     line = pl.lit(None, dtype=pl.Float64) if market.line is None else pl.col(market.line).cast(pl.Float64)
@@ -134,19 +149,17 @@ def resolved_lines(raw: pl.LazyFrame, refs: References, *, market: Market) -> pl
     )
 
 
-def unique_lines(raw: pl.LazyFrame, refs: References, *, market: Market) -> pl.LazyFrame:
-    """`resolved_lines` with `is_collapsed` and what the natural key says. The row count is unchanged."""
+def _unique_lines(raw: pl.LazyFrame, refs: References, *, market: Market) -> pl.LazyFrame:
     compared = (name for name in TABLES[market.raw_table].schema if name not in NOT_COMPARED)
     names = tuple("legacy_game_id" if name == "game_id" else name for name in compared)
-    return resolved_lines(raw, refs, market=market).pipe(with_duplicates, compared=names)
+    return _resolved_lines(raw, refs, market=market).pipe(with_duplicates, compared=names)
 
 
-def _quotes(raw: pl.LazyFrame, *, refs: References, market: Market, params: StagingParams) -> pl.LazyFrame:
+def _quotes(lines: pl.LazyFrame, *, refs: References, market: Market, params: StagingParams) -> pl.LazyFrame:
     """Working columns of the rules that look at one row, and the no-vig probability."""
     implied_a, implied_b = expr_implied(pl.col("price_a")), expr_implied(pl.col("price_b"))
     return (
-        raw.pipe(_with_known_texts, clubs=refs.clubs)
-        .pipe(unique_lines, refs, market=market)
+        lines.pipe(_with_known_texts, clubs=refs.clubs)
         .select(_WORKING)
         .with_columns(booksum=expr_booksum(implied_a, implied_b))
         .pipe(with_p_fair, price_a="price_a", price_b="price_b", out="p_fair", method=params.bounds.devig_method)
@@ -179,33 +192,23 @@ def _with_known_texts(lf: pl.LazyFrame, *, clubs: ClubLookup) -> pl.LazyFrame:
     return lf.join(texts, on=_TEXTS, how="left", nulls_equal=True).drop("_year")
 
 
-def _scored(quotes: pl.LazyFrame, *, refs: References, market: Market, params: StagingParams) -> pl.LazyFrame:
-    bounds = params.bounds
+def _scored(quotes: pl.LazyFrame, *, market: Market, params: StagingParams) -> pl.LazyFrame:
     none = pl.lit([], dtype=pl.List(pl.String))
     prices = dict(zip(market.prices_out, ("price_a", "price_b"), strict=True))
     lines = {market.line_out: "line"} if market.line_out else {}
-    return (
-        quotes.pipe(
-            with_consensus,
-            brands=refs.brands,
-            min_books=bounds.consensus_min_books,
-            max_gap=bounds.consensus_max_pp / 100,
-        )
-        .pipe(with_quality, market=market.name, params=params)
-        .select(
-            *("raw_id", "game_id", "book_id", "brand", "book_kind", "observed_at", "recorded_at"),
-            *("completeness", "validity", "consistency", "timeliness", "uniqueness"),
-            *("validation_status", "quality_flags", "is_collapsed"),
-            source=expr_key(pl.col("source")),
-            line_kind=expr_line_kind(pl.col("note_line_kind")),
-            clock=expr_clock(pl.col("note_clock")),
-            is_in_play=pl.col("observed_at") >= pl.col("start_at"),
-            quality_score=pl.col("score").round(2).cast(pl.Decimal(3, 2)),
-            legacy_quality_score=expr_legacy_score(pl.col("data_completeness_score")),
-            broken_rules=pl.when("is_collapsed").then(none).otherwise("broken_rules"),
-            **prices,
-            **lines,
-        )
+    return quotes.pipe(with_quality, market=market.name, params=params).select(
+        *("raw_id", "game_id", "book_id", "brand", "book_kind", "observed_at", "recorded_at"),
+        *("completeness", "validity", "consistency", "timeliness", "uniqueness"),
+        *("validation_status", "quality_flags", "is_collapsed"),
+        source=expr_key(pl.col("source")),
+        line_kind=expr_line_kind(pl.col("note_line_kind")),
+        clock=expr_clock(pl.col("note_clock")),
+        is_in_play=pl.col("observed_at") >= pl.col("start_at"),
+        quality_score=pl.col("score").round(2).cast(pl.Decimal(3, 2)),
+        legacy_quality_score=expr_legacy_score(pl.col("data_completeness_score")),
+        broken_rules=pl.when("is_collapsed").then(none).otherwise("broken_rules"),
+        **prices,
+        **lines,
     )
 
 

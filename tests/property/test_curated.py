@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from etl.transform.curated import curate, expected_line_movements
+from etl.transform.curated import expected_line_movements
 from etl.transform.form import game_features
 from schemas import TABLES
-from tests.staged_cases import KINDS, START, games, params, quote, staged
+from tests.staged_cases import KINDS, START, curate, games, params, quote, staged
 
 SETTINGS = params(horizons_min=(60, 360))
 GAMES = {1: START, 2: START + timedelta(hours=3), 3: START + timedelta(days=1)}

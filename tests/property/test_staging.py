@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from etl.transform.games import resolve_games
 from etl.transform.splits import expected_splits, stage_splits
-from etl.transform.staging import MARKETS, stage_lines
+from etl.transform.staging import MARKETS, resolve_lines, stage_lines
 from etl.transform.steps import expected_movements, stage_movements
 from etl.transform.teams import club_names
 from tests.staging_cases import (
@@ -71,14 +71,13 @@ def markets(draw):
 
 
 def collected(given_lines):
-    made = stage_lines(given_lines, REFS, params=PARAMS)
+    made = stage_lines(resolve_lines(given_lines, REFS), REFS, params=PARAMS)
     return {key: frame.sort("raw_id") for key, frame in zip(made, pl.collect_all(made.values()), strict=True)}
 
 
 def split_rows(given_lines):
-    return (
-        stage_splits(given_lines, REFS, params=PARAMS).collect().sort("market", "raw_id", "book_key", "tickets_pct_a")
-    )
+    made = stage_splits(resolve_lines(given_lines, REFS), REFS, params=PARAMS)
+    return made.collect().sort("market", "raw_id", "book_key", "tickets_pct_a")
 
 
 def assert_same(one, other):
@@ -133,7 +132,8 @@ def test_splits_and_steps_are_as_many_as_counted(given_lines):
     steps = stage_movements(staged, devig_method="odds_ratio").collect()
     accepted = split_rows(given_lines).filter(pl.col("broken_rules").list.len() == 0)
     assert expected_movements(staged).collect().item() == steps.height
-    assert expected_splits(given_lines, REFS, params=PARAMS).collect().item() == accepted.height
+    expected = expected_splits(resolve_lines(given_lines, REFS), params=PARAMS)
+    assert expected.collect().item() == accepted.height
     assert accepted.select("game_id", "market", "source", "book_key", "observed_at").is_unique().all()
 
 

@@ -1,10 +1,10 @@
 import polars as pl
 import pytest
 
-from etl.transform.curated import columns_of, curate, expected_line_movements
+from etl.transform.curated import columns_of, expected_line_movements
 from etl.transform.form import game_features
 from schemas import TABLES
-from tests.staged_cases import ago, games, params, quote, staged
+from tests.staged_cases import ago, curate, games, params, quote, staged
 
 P40, P50, P60, P75 = (150, -150), (100, 100), (-150, 150), (-300, 300)
 TABLE_NAMES = ["moneylines", "spreads", "totals", "line_movements", "market_efficiency", "feature_vectors", "labels"]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from etl.transform.splits import expected_splits, stage_splits
+from etl.transform.staging import resolve_lines
 from tests.staging_cases import NOON, PARAMS, START, minutes, raw, reference, references
 
 PAIR = {"home_bets_percentage": 60.0, "away_bets_percentage": 40.0}
@@ -13,11 +14,11 @@ DK = {"sportsbook": "draftkings"}
 
 
 def splits(*rows, refs=None, **markets):
-    given = raw(moneylines=rows, **markets)
     refs = refs or references()
+    given = resolve_lines(raw(moneylines=rows, **markets), refs)
     out = stage_splits(given, refs, params=PARAMS).collect().sort("game_id", "market", "book_key", "raw_id").to_dicts()
     accepted = [row for row in out if not row["broken_rules"]]
-    assert expected_splits(given, refs, params=PARAMS).collect().item() == len(accepted)
+    assert expected_splits(given, params=PARAMS).collect().item() == len(accepted)
     return out
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from etl.transform.staging import MARKETS, stage_betting_lines, stage_lines
+from etl.transform.staging import MARKETS, resolve_lines, stage_betting_lines, stage_lines
 from schemas import TABLES
 from tests.staging_cases import NOON, PARAMS, START, lines, raw, references, staged
 
@@ -29,7 +29,7 @@ def test_a_staged_total():
 @pytest.mark.parametrize("key", list(MARKETS))
 def test_types_are_the_contracts(key):
     contract = TABLES[f"staging.{key}"].schema
-    made = stage_lines(raw(), references(), params=PARAMS)[key].collect_schema()
+    made = stage_lines(resolve_lines(raw(), references()), references(), params=PARAMS)[key].collect_schema()
     own = {name: dtype for name, dtype in made.items() if name not in ("is_collapsed", "broken_rules")}
     assert own == {name: dtype for name, dtype in contract.items() if name not in ("load_id", "batch_id")}
 
@@ -104,7 +104,8 @@ def test_two_sides_a_line():
         "spreads": lines("spreads", {}, {}),
         "totals": lines("totals", {"under_price": 200, "over_price": -250}),
     }
-    out = stage_betting_lines(stage_lines(given, references(), params=PARAMS)).collect().sort("market", "side")
+    made = stage_lines(resolve_lines(given, references()), references(), params=PARAMS)
+    out = stage_betting_lines(made).collect().sort("market", "side")
     assert out.select("market", "raw_id", "side", "line", "price", "decimal_odds").rows() == [
         ("moneyline", 1, "away", None, None, None),
         ("moneyline", 1, "home", None, -110, pytest.approx(1 + 100 / 110)),

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from etl.transform.staging import stage_lines
+from etl.transform.staging import resolve_lines, stage_lines
 from etl.transform.steps import expected_movements, stage_movements
 from tests.staging_cases import NOON, PARAMS, START, minutes, raw, references
 
 
 def steps(refs=None, **markets):
-    lines = stage_lines(raw(**markets), refs or references(), params=PARAMS)
+    refs = refs or references()
+    lines = stage_lines(resolve_lines(raw(**markets), refs), refs, params=PARAMS)
     out = stage_movements(lines, devig_method="multiplicative").collect().sort("market", "raw_id").to_dicts()
     assert expected_movements(lines).collect().item() == len(out)
     return out

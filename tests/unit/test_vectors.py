@@ -1,9 +1,8 @@
 import pytest
 
-from etl.transform.curated import curate
 from etl.transform.form import game_features
 from schemas import TABLES
-from tests.staged_cases import START, games, params, quote, split, staged
+from tests.staged_cases import START, curate, games, params, quote, split, staged
 
 P50, P60 = (100, 100), (-150, 150)
 BOTH = ["feature_set_version", "devig_method", "config_hash", "as_of", "game_id", "market", "horizon_min"]
