@@ -6,12 +6,11 @@ This is the only module that reads the environment.
 import hashlib
 import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -20,9 +19,6 @@ from etl.errors import ConfigurationError
 
 HERE = Path(__file__).resolve().parent
 CONFIG_DIR = HERE / "_config" if (HERE / "_config").is_dir() else HERE.parent / "config"
-
-
-_FIELD_END = re.compile(r"(?<!\\):")
 
 
 class Section(BaseModel):
@@ -169,35 +165,6 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         step = "check the path given by --config"
         raise ConfigurationError(f"cannot read {path}: {error}", next_step=step) from None
-
-
-def with_password(url: str) -> str:
-    """The DSN with libpq's PGPASSWORD or password file resolved into it, for readers that are not libpq."""
-    parts = urlsplit(url)
-    given = dict(parse_qsl(parts.query))
-    if parts.password or given.get("password"):
-        return url
-    user = unquote(parts.username or "") or given.get("user") or os.environ.get("PGUSER", "")
-    password = os.environ.get("PGPASSWORD") or _from_password_file(parts, given, user)
-    if not password:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"))
-
-
-def _from_password_file(parts: SplitResult, given: Mapping[str, str], user: str) -> str:
-    path = Path(os.environ.get("PGPASSFILE") or Path.home() / ".pgpass")
-    if not path.is_file():
-        return ""
-    host, port = parts.hostname or given.get("host") or "localhost", str(parts.port or given.get("port") or 5432)
-    wanted = [host, port, unquote(parts.path.lstrip("/")), user]
-    for line in path.read_text(encoding="utf-8").splitlines():
-        # NOTE: a colon or backslash in a field is written with a backslash before it.
-        cut = _FIELD_END.split(line.replace("\\\\", "\0"))
-        fields = [field.replace("\\:", ":").replace("\0", "\\") for field in cut]
-        if len(fields) == len(wanted) + 1 and all(f in ("*", w) for f, w in zip(fields, wanted, strict=False)):
-            return fields[-1]
-    return ""
 
 
 def environment(name: str) -> str:

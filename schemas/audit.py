@@ -25,6 +25,8 @@ class Runs(Contract):
     pid: pl.Int32 = column("Process")
     message: pl.String = column("How it ended, for people", null="nothing to say")
     report: pl.String = column("The run's report", sql="jsonb", null="not finished")
+    plan: pl.String = column("Its batches: number, keys, predicates, lines", sql="jsonb", null="not planned yet")
+    pinned_at: Utc = column("Since when its loads are kept whatever is pruned", unit="UTC", null="not pinned")
 
 
 @table(AUDIT, "loads", key=("load_id", "table_name"), grain="one generation of one table")
@@ -54,6 +56,11 @@ class Batches(Contract):
     rejected_rows: pl.Int64 = column("Rejects written", unit="rows", ge=0)
     collapsed_rows: pl.Int64 = column("Exact duplicates collapsed", unit="rows", ge=0)
     counts: pl.String = column("read, loaded, rejected, collapsed, expected and seconds by table", sql="jsonb")
+    checksums: pl.String = column(
+        "By raw table, rows and checksum of the source's rows as the source's database computed them",
+        sql="jsonb",
+        null="checksums were off, or nothing was read from the legacy",
+    )
     committed_at: Utc = column("When it was written", unit="UTC")
 
 
@@ -70,14 +77,15 @@ class Attempts(Contract):
     finished_at: Utc = column("End", unit="UTC")
 
 
-@table(
-    AUDIT, "rejects", key=(), grain="one row that broke a critical rule", indexes=(("run_id", "zone", "table_name"),)
-)
+@table(AUDIT, "rejects", key=("reject_key",), grain="one refused row, however many runs refused it")
 class Rejects(Contract):
-    """Rows that broke a critical rule, whole, with the rule and the place they came from."""
+    """Rows that broke a critical rule, whole, with the rule and the place they came from.
 
-    run_id: pl.Int32 = column("Run")
-    batch_id: pl.Int32 = column("Batch")
+    Which runs refused a row is in `audit.sightings`. A reject goes when no kept run refused it.
+    """
+
+    reject_key: pl.String = column("Hash of zone, table, origin, rules and row")
+    first_run_id: pl.Int32 = column("Run that refused it first")
     zone: pl.String = column("Zone that refused the row")
     table_name: pl.String = column("Table that refused the row")
     source_table: pl.String = column("Table the row was read from")
@@ -87,6 +95,23 @@ class Rejects(Contract):
     reason: pl.String = column("The rule in a sentence")
     row: pl.String = column("The whole row as it was read", sql="jsonb")
     row_hash: pl.String = column("Hash of the row")
+    forgotten_runs: pl.Int32 = column("Runs that refused it too, and are no longer kept", null="none")
+
+
+@table(
+    AUDIT,
+    "sightings",
+    key=("run_id", "batch_id", "reject_key"),
+    grain="one reject in one batch of one run",
+    indexes=(("reject_key",),),
+)
+class Sightings(Contract):
+    """Which run refused which row: the rejects of a run, committed with their batch."""
+
+    run_id: pl.Int32 = column("Run")
+    batch_id: pl.Int32 = column("Batch")
+    reject_key: pl.String = column("Reject")
+    copies: pl.Int32 = column("Rows of the batch that are this reject: more than 1 if the source repeats it", ge=1)
 
 
 @table(AUDIT, "checks", key=(), grain="one check of one run", indexes=(("run_id",),))

@@ -6,7 +6,8 @@ from etl.report import Check
 from etl.settings import GateSettings
 
 _QUALITY = (
-    "select rule, count(*) from audit.rejects where run_id = {run} and zone = 'staging' group by 1 order by 2 desc"
+    "select rule, sum(copies) from audit.rejects join audit.sightings using (reject_key) "
+    "where run_id = {run} and zone = 'staging' group by 1 order by 2 desc"
 )
 
 

@@ -17,19 +17,19 @@ def reject_frame(
     table: Table,
     *,
     run_id: int,
-    batch_id: int,
     origin: pl.DataFrame | None,
     source_table: str | None,
     id_column: str,
     sentences: Mapping[str, str],
 ) -> pl.DataFrame:
-    """The rejects of one table, in the contract of `audit.rejects`; empty for none.
+    """The rejects of one table, in the contract of `audit.rejects`, one a refused row; empty for none.
+
+    Rows that are equal in all that makes a reject have one key: the ledger keeps one of them and counts the rest.
 
     Args:
         rejected: rows with `broken_rules`.
         table: the table that refused them.
         run_id: the run.
-        batch_id: the batch.
         origin: the rows as they were read, found again by `id_column`; None: the rejected rows themselves.
         source_table: where they were read from; None: the column `source_table` of the original row.
         id_column: the row's id, in `rejected` and (or `id`) in `origin`.
@@ -53,18 +53,29 @@ def reject_frame(
                 "rules": rejected[BROKEN],
                 "reason": first.replace_strict(known, default=first, return_dtype=pl.String),
                 "row": text,
-                "row_hash": [hashlib.sha256(row.encode()).hexdigest()[:32] for row in text],
+                "row_hash": [_hash(row) for row in text],
             }
         )
-        .select(
-            run_id=pl.lit(run_id, pl.Int32),
-            batch_id=pl.lit(batch_id, pl.Int32),
+        .with_columns(
+            first_run_id=pl.lit(run_id),
             zone=pl.lit(table.zone),
             table_name=pl.lit(table.name),
-            **{name: pl.col(name).cast(schema[name]) for name in list(schema)[4:]},
+            forgotten_runs=pl.lit(None),
         )
-        .select(*schema)
+        .pipe(with_key)
+        .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     )
+
+
+def with_key(rejects: pl.DataFrame) -> pl.DataFrame:
+    """Add `reject_key`: the same row, refused by the same table for the same rules, has the same key in every run."""
+    parts = rejects.select("zone", "table_name", "source_table", pl.col("source_id").cast(pl.String), "rules", "row")
+    keys = [_hash(repr(part)) for part in parts.rows()]
+    return rejects.with_columns(pl.Series("reject_key", keys, pl.String))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _originals(rejected: pl.DataFrame, origin: pl.DataFrame | None, id_column: str) -> pl.DataFrame:

@@ -82,8 +82,8 @@ def _tallies(connection: Connection, runs: Mapping[str, int]) -> dict[str, dict[
 def _rejects(connection: Connection, runs: Mapping[str, int]) -> dict[str, int]:
     found = database.rows(
         connection,
-        "select run_id, zone || '.' || table_name, count(*) from audit.rejects "
-        f"where run_id = any({_run_list(runs)}) group by 1, 2",
+        "select run_id, zone || '.' || table_name, sum(copies)::bigint from audit.sightings "
+        f"join audit.rejects using (reject_key) where run_id = any({_run_list(runs)}) group by 1, 2",
     )
     by_run = {(int(run), str(name)): int(rows) for run, name, rows in found}
     return {name: by_run.get((run, name), 0) for name, run in runs.items()}

@@ -180,7 +180,8 @@ def _reject_checks(connection: Connection, tables: Sequence[Table], facts: Facts
         ((told, held),) = database.rows(
             connection,
             f"select (select coalesce(sum(rejected_rows), 0)::bigint from audit.batches where run_id = {run}), "
-            f"(select count(*) from audit.rejects where run_id = {run})",
+            "(select coalesce(sum(copies), 0)::bigint from audit.sightings join audit.rejects using (reject_key) "
+            f"where run_id = {run})",
         )
         yield Check(
             zone, f"rejects of run {run}", told == held, f"{told} in its batches", f"{held} in audit.rejects",

@@ -87,7 +87,7 @@ def home_of(settings: Any) -> Path:
 
 def place_of(settings: Any, *, report_dir: Path | None = None, start: bool = True) -> Place:
     """Where to work; the embedded server is started where no DSN is given and `start` allows it."""
-    from etl.settings import with_password
+    from etl.passwords import with_password
 
     home = home_of(settings)
     if settings.is_embedded:

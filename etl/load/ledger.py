@@ -145,13 +145,29 @@ def enter_attempt(
     )
 
 
-def enter_rejects(connection: Connection, rejects: Sequence[pl.DataFrame]) -> int:
-    """Write rejects, frames in the contract of `audit.rejects`; return how many."""
-    table = TABLES["audit.rejects"]
+def enter_rejects(connection: Connection, run_id: int, batch_id: int, rejects: Sequence[pl.DataFrame]) -> int:
+    """Write what a batch refused, frames in the contract of `audit.rejects`; return how many rows that is.
+
+    A reject that an earlier run met already is not written again: the run is entered beside it.
+    """
     full = [frame for frame in rejects if not frame.is_empty()]
     if not full:
         return 0
-    return copy_frame(connection, pl.concat(full), table, relation=(table.zone, table.name))
+    table, seen = TABLES["audit.rejects"], TABLES["audit.sightings"]
+    every = pl.concat(full)
+    database.execute(connection, "create temporary table refused (like audit.rejects) on commit drop")
+    copy_frame(connection, every.unique("reject_key", maintain_order=True), table, relation=("pg_temp", "refused"))
+    database.execute(connection, "insert into audit.rejects select * from refused on conflict (reject_key) do nothing")
+    sightings = every.group_by("reject_key").agg(copies=pl.len()).with_columns(run_id=run_id, batch_id=batch_id)
+    typed = sightings.select(pl.col(name).cast(dtype) for name, dtype in seen.schema.items())
+    copy_frame(connection, typed, seen, relation=(seen.zone, seen.name))
+    return len(every)
+
+
+def refused(run_id: int, condition: str = "true") -> str:
+    """SQL for the rejects of a run, to stand after ``from``: columns of both tables, `copies` rows each."""
+    joined = "select * from audit.rejects join audit.sightings using (reject_key)"
+    return f"({joined} where run_id = {run_id} and ({condition})) refused"
 
 
 def enter_checks(connection: Connection, run_id: int | None, checks: Iterable[Check]) -> None:

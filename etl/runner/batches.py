@@ -40,7 +40,7 @@ def write_batch(context: Context, batch_id: int, work: Work, batch: Batch | None
         work(parcel)
         for name, seconds in (future.result() for future in pending):
             parcel.tally(name).seconds += seconds
-        rejected = ledger.enter_rejects(connection, parcel.rejects)
+        rejected = ledger.enter_rejects(connection, context.run_id, batch_id, parcel.rejects)
         ledger.enter_batch(connection, _entry(context, parcel, batch, rejected))
         context.lock.ensure()
         ledger.fence(connection, context.run_id)

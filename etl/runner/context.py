@@ -190,7 +190,7 @@ class Parcel:
         self.sink(name, halves.valid)
         self.rejects.append(
             reject_frame(
-                halves.rejected, table, run_id=self.run_id, batch_id=self.batch_id, origin=origin,
+                halves.rejected, table, run_id=self.run_id, origin=origin,
                 source_table=source_table, id_column=id_column, sentences=sentences or {},
             )
         )  # fmt: skip

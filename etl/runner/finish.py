@@ -104,7 +104,10 @@ def _gate_input(connection: Connection, run_id: int, tallies: Mapping[str, Tally
         return sum(int(getattr(tallies[f"{zone}.{n}"], what)) for n in names if f"{zone}.{n}" in tallies)
 
     raw_names = [table.name for table in tables_of("raw_data") if table.one_to_one]
-    strays = _count(connection, f"audit.rejects where run_id = {run_id} and table_name = 'no_market'")
+    found = database.scalar(
+        connection, f"select sum(copies)::bigint from {ledger.refused(run_id, literal('no_market') + ' = table_name')}"
+    )
+    strays = int(found or 0)
     games = unresolved = 0
     if "staging.games" in tallies:
         games = tallies["staging.games"].loaded
@@ -131,7 +134,7 @@ def _count(connection: Connection, what: str) -> int:
 def _causes(connection: Connection, run_id: int) -> str:
     found = database.rows(
         connection,
-        f"select zone || '.' || table_name || ' ' || rule, count(*) from audit.rejects where run_id = {run_id} "
+        f"select zone || '.' || table_name || ' ' || rule, sum(copies)::bigint from {ledger.refused(run_id)} "
         "group by 1 order by 2 desc, 1 limit 3",
     )
     return ", ".join(f"{what} ({rows})" for what, rows in found)

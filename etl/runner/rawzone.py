@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from etl.check.rejects import with_key
 from etl.extract.layout import LINE_TABLES, REFERENCE_TABLES
 from etl.extract.legacy import LegacySource
 from etl.extract.source import read_tables
@@ -58,9 +59,9 @@ def _take_strays(context: Context, source: LegacySource, parcel: Parcel) -> None
         return
     schema = TABLES["audit.rejects"].schema
     made = strays.select(
-        run_id=pl.lit(context.run_id), batch_id=pl.lit(parcel.batch_id), zone=pl.lit(ZONE), table_name=pl.lit(STRAYS),
+        first_run_id=pl.lit(context.run_id), zone=pl.lit(ZONE), table_name=pl.lit(STRAYS),
         source_table=pl.lit(source.layout.strays.source), source_id="id", rule=pl.lit("market_known"),
         rules=pl.lit(["market_known"]), reason=pl.lit("market_type is none of moneyline, spread, totals"), row="row",
-        row_hash=pl.lit(""),
+        row_hash=pl.lit(""), forgotten_runs=pl.lit(None),
     )  # fmt: skip
-    parcel.rejects.append(made.cast(pl.Schema(schema)).select(*schema))
+    parcel.rejects.append(made.pipe(with_key).select(pl.col(name).cast(dtype) for name, dtype in schema.items()))

@@ -50,8 +50,9 @@ def test_transforms_know_no_clock_no_chance_and_no_file(module):
     assert places == []
 
 
-def test_only_the_settings_read_the_environment():
-    places = found(lambda name, node: is_attribute(node, "environ", "getenv", "environb") and name != "etl/settings.py")
+def test_only_settings_and_passwords_come_from_the_environment():
+    doors = ("etl/settings.py", "etl/passwords.py")
+    places = found(lambda name, node: is_attribute(node, "environ", "getenv", "environb") and name not in doors)
     assert places == []
 
 

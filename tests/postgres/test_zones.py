@@ -55,7 +55,7 @@ def template(postgres):
         ledger.create_loads(connection, RUN, WRITTEN)
         for name, values in ROWS:
             database.execute(connection, insert(name, values))
-        database.execute(connection, REJECT)
+        database.script(connection, REJECT)
         ledger.enter_batch(connection, ledger.BatchEntry(RUN, 0, None, None, 4, 13, 1, 0, tallies()))
         ledger.set_loaded(connection, RUN, LOADED)
         relations = ledger.relations(dict.fromkeys(LOADED, RUN))
@@ -70,8 +70,8 @@ def template(postgres):
 
 
 REJECT = (
-    "insert into audit.rejects (run_id, batch_id, zone, table_name, source_table, source_id, rule, rules, reason, row, "
-    f"row_hash) values ({RUN}, 0, 'staging', 'moneylines', 'x', '2', 'r', array['r'], 'because', '{{}}', 'h')"
+    f"insert into audit.rejects values ('k', {RUN}, 'staging', 'moneylines', 'x', '2', 'r', '{{r}}', 'y', '{{}}', 'h')",
+    f"insert into audit.sightings (run_id, batch_id, reject_key, copies) values ({RUN}, 0, 'k', 1)",
 )
 
 

@@ -13,7 +13,7 @@ from tests import factories
 
 TABLE = TABLES["raw_data.games_raw"]
 LINES = TABLES["staging.moneylines"]
-GIVEN = {"run_id": 7, "batch_id": 3, "origin": None, "source_table": None, "id_column": "id", "sentences": {}}
+GIVEN = {"run_id": 7, "origin": None, "source_table": None, "id_column": "id", "sentences": {}}
 
 
 def rejects(rejected, table=TABLE, **changes):
@@ -40,7 +40,7 @@ def test_rejects_keep_their_own_contract():
 
 def test_a_reject_says_where_it_came_from_and_why():
     found = rejects(spoilt(TABLE, source_table=["curated.a", "curated.b"]), sentences={"own": "a rule of a step"})
-    assert found.select("run_id", "batch_id", "zone", "table_name").unique().rows() == [(7, 3, "raw_data", "games_raw")]
+    assert found.select("first_run_id", "zone", "table_name").unique().rows() == [(7, "raw_data", "games_raw")]
     assert found.select("source_table", "source_id", "rule", "rules", "reason").rows() == [
         ("curated.a", "1", "own", ["own", "id_present"], "a rule of a step"),
         ("curated.b", "2", "id_present", ["id_present"], "id must have a value"),
@@ -87,3 +87,23 @@ def test_a_row_without_an_id_is_kept_too():
 def test_a_place_that_is_given_stands_for_all_rows():
     found = rejects(spoilt(TABLE), source_table="raw_data.games_raw")
     assert found["source_table"].to_list() == ["raw_data.games_raw"] * 2
+
+
+def test_a_row_that_is_refused_again_has_the_same_key():
+    tonight, tomorrow = rejects(spoilt(TABLE), run_id=7), rejects(spoilt(TABLE), run_id=8)
+    assert tonight["reject_key"].to_list() == tomorrow["reject_key"].to_list()
+    assert tonight["reject_key"].n_unique() == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"table": TABLES["raw_data.moneylines_raw"]}, id="table"),
+        pytest.param({"source_table": "elsewhere"}, id="origin"),
+        pytest.param({"rejected": spoilt(TABLE, home_team=["A", "B"])}, id="row"),
+    ],
+)
+def test_what_differs_has_another_key(other):
+    given = {"rejected": spoilt(TABLE), "table": TABLE, "source_table": "here"}
+    keys, others = (set(rejects(**kind)["reject_key"]) for kind in (given, given | other))
+    assert not keys & others

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from etl.errors import ConfigurationError, Exit
-from etl.settings import config_hash, load_settings, with_password
+from etl.passwords import with_password
+from etl.settings import config_hash, load_settings
 
 
 @pytest.fixture(autouse=True)
