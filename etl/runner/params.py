@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pydantic
+from typing import Any
 
 from etl.errors import ConfigurationError
 from etl.extract.layout import Layout, TableMap
@@ -19,10 +17,17 @@ from etl.transform.curated_params import (
     SettleParams,
     SplitParams,
 )
+from etl.transform.sections import section
 from etl.transform.staging_params import StagingParams, staging_params
 from etl.transform.teams import TeamCatalogue, team_catalogue
 
-Section = TypeVar("Section")
+SECTIONS: dict[str, type[Any]] = {
+    "consensus": ConsensusParams,
+    "movement": MovementParams,
+    "form": FormParams,
+    "settle": SettleParams,
+    "splits": SplitParams,
+}
 FILES = ("quality", "features", "teams", "sportsbooks")
 
 
@@ -55,36 +60,17 @@ def load_params() -> Params:
 
 
 def curated_params(given: Mapping[str, Any], *, stamp: str) -> CuratedParams:
-    """The parameters that the parsed `config/features.toml` describes; `stamp` is the hash that rows carry."""
-    head = given.get("features", {})
-    made = {
-        "consensus": _section(ConsensusParams, given, "consensus"),
-        "movement": _section(MovementParams, given, "movement"),
-        "form": _section(FormParams, given, "form"),
-        "settle": _section(SettleParams, given, "settle"),
-        "splits": _section(SplitParams, given, "splits"),
+    """The parameters that the parsed `config/features.toml` describes; `stamp` is the hash that rows carry.
+
+    Raises:
+        ConfigurationError: a key is missing, unknown or wrong.
+    """
+    made: dict[str, Any] = {
+        name: section(kind, given.get(name, {}), place=f"features.toml [{name}]") for name, kind in SECTIONS.items()
     }
-    return _built(CuratedParams, {**head, **made, "config_hash": stamp}, "features")
-
-
-def _section(kind: type[Section], given: Mapping[str, Any], name: str) -> Section:
-    return _built(kind, given.get(name, {}), name)
-
-
-def _built(kind: type[Section], values: Mapping[str, Any], name: str) -> Section:
-    """The dataclass with its values checked and brought to their declared types (a TOML array to a tuple)."""
-    known = getattr(kind, "__dataclass_fields__", {})
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise ConfigurationError(
-            f"config/features.toml [{name}]: {', '.join(unknown)} is unknown",
-            next_step=f"its keys are {', '.join(known)}",
-        )
-    try:
-        return pydantic.TypeAdapter(kind).validate_python(dict(values))
-    except pydantic.ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"config/features.toml [{name}]: {wrong}", next_step="mend the file") from None
+    return section(
+        CuratedParams, {**given.get("features", {}), **made, "config_hash": stamp}, place="features.toml [features]"
+    )
 
 
 def load_layout(name: str, folder: Path = CONFIG_DIR / "legacy") -> Layout:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from math import isclose
-from typing import Any, TypeVar
+from typing import Any
 
 from etl.errors import ConfigurationError
-
-Section = TypeVar("Section")
+from etl.transform.sections import section
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +82,13 @@ def staging_params(config: Mapping[str, Any]) -> StagingParams:
     ties = games.pop("official_ties", ())
     games["official_ties"] = tuple((tie["date"], tie["home_team_id"], tie["away_team_id"]) for tie in ties)
     games["statuses"] = tuple(games.get("statuses", {}).items())
-    score = _section(ScoreParams, config["score"], "score")
+    score = section(ScoreParams, config["score"], place="quality.toml [score]")
     total = sum(getattr(score, field.name) for field in fields(ScoreParams) if field.name.startswith("weight_"))
     if not isclose(total, 1.0, abs_tol=1e-9):
         raise ConfigurationError(f"config/quality.toml [score]: the weights add up to {total:g}", next_step="make it 1")
     return StagingParams(
         score=score,
-        bounds=_section(BoundParams, config["bounds"], "bounds"),
-        splits=_section(SplitBounds, config["splits"], "splits"),
-        games=_section(GameParams, games, "games"),
+        bounds=section(BoundParams, config["bounds"], place="quality.toml [bounds]"),
+        splits=section(SplitBounds, config["splits"], place="quality.toml [splits]"),
+        games=section(GameParams, games, place="quality.toml [games]"),
     )
-
-
-def _section(kind: type[Section], given: Mapping[str, Any], name: str) -> Section:
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # every section is a dataclass
-    wrong = [f"{key} is missing" for key in sorted(known - set(given))]
-    wrong += [f"{key} is unknown" for key in sorted(set(given) - known)]
-    if wrong:
-        raise ConfigurationError(
-            f"config/quality.toml [{name}]: {', '.join(wrong)}", next_step=f"its keys are {', '.join(sorted(known))}"
-        )
-    return kind(**given)

@@ -81,6 +81,7 @@ def test_weights_are_configuration():
     [
         ("score", {"weight_validity": 0.5}, "add up to 1.2"),
         ("bounds", {"line_grid": 0.5}, "line_grid is unknown"),
+        ("bounds", {"booksum_min": "much"}, r"quality.toml \[bounds\]: booksum_min: .*number"),
     ],
 )
 def test_wrong_configuration_is_refused(section, change, message):
