@@ -31,6 +31,8 @@ def _row(table, number, load_id, nulls_every):
         if column.nullable and nulls_every and (number + place) % nulls_every == 0:
             made[column.name] = None
     given = {name: number + 1 for name in table.key if column_of(table, name).sql_type in ("integer", "bigint")}
+    if not given:
+        given = {name: f"{made[name]}{number}" for name in table.key}
     return made | given | ({"load_id": load_id} if "load_id" in made and table.zone != AUDIT else {})
 
 
