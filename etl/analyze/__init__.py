@@ -23,12 +23,12 @@ key                       content
 ``recommendations``       list of sentences, each with the setting or command to use
 ========================  ==============================================================================================
 
-:func:`pre_migration` answers whether a run could start at all.
+NOTE: :mod:`etl.analyze.doctor` (both servers and the path between them) and :mod:`etl.analyze.premigration` (that, and
+the rows of the legacy) are not loaded here: a run does without them.
 """
 
 from etl.analyze.analysis import analyze
 from etl.analyze.judge import Limits
 from etl.analyze.model import Analysis, GameFacts, LineFacts
-from etl.analyze.premigration import pre_migration
 
-__all__ = ["Analysis", "GameFacts", "Limits", "LineFacts", "analyze", "pre_migration"]
+__all__ = ["Analysis", "GameFacts", "Limits", "LineFacts", "analyze"]
