@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from etl.database import identifier, literal
 from etl.errors import LegacyMismatch
+from etl.extract.carried import Carried, plain_type
+from etl.rowhash import Fold, as_value, compared_columns, row_hash
 from schemas import Column, Table, tables_of
 
 LINEAGE = ("load_id", "batch_id", "source_table", "extracted_at", "unmapped")
 UNFIT = "unfit"
 LINE_TABLES = ("moneylines_raw", "spreads_raw", "totals_raw")
 REFERENCE_TABLES = ("sportsbooks_raw", "teams_raw", "games_raw", "game_outcomes_raw")
-_INTEGERS = {"smallint": 15, "integer": 31, "bigint": 63}
-_TEXTUAL = ("text", "jsonb", "uuid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,20 @@ class LegacyColumn:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """One raw table's place in the legacy. `select` reads all contract columns, `unmapped` and `unfit`."""
+    """One table's place in a source. `select` reads all contract columns; from the legacy `unfit` too.
+
+    Attributes:
+        compared: SQL of each value that takes part in the checksum, in the order of
+            `etl.rowhash.compared_columns`; none where the source is no legacy.
+        texts: names of the columns among them that are compared as text.
+    """
 
     table: Table
     relation: str
     where: str
     select: str
+    compared: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def query(self, predicate: str = "true") -> str:
         """The SELECT for the rows that belong to the table and keep `predicate`."""
@@ -43,6 +51,14 @@ class SourceTable:
     def count(self, predicate: str = "true") -> str:
         """The SELECT that counts them."""
         return f"select count(*) from {self.relation} l where ({self.where}) and ({predicate})"
+
+    def checksum(self, fold: Fold, predicate: str = "true") -> str:
+        """The SELECT that gives their number and, as text, the sum of their hashes; one row, whatever there is."""
+        key = self.compared[[column.name for column in compared_columns(self.table)].index("id")]
+        return (
+            f"select count(*) as rows, coalesce(sum({row_hash(self.compared, key, fold)}), 0)::text as total "
+            f"from {self.relation} l where ({self.where}) and ({predicate})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +93,16 @@ def columns_query(relations: Sequence[str]) -> str:
     )
 
 
-def resolve(layout: Layout, found: Sequence[tuple[str, str, str]], *, refuse_unmapped: bool) -> dict[str, SourceTable]:
+def resolve(
+    layout: Layout, found: Sequence[tuple[str, str, str]], *, refuse_unmapped: bool, keep_replaced: bool = True
+) -> dict[str, SourceTable]:
     """The source of each raw table, or an error that lists everything the legacy lacks.
 
     Args:
         layout: the configured layout.
         found: rows of :func:`columns_query`.
         refuse_unmapped: raise when the legacy has columns that the contracts do not know.
+        keep_replaced: keep the values of a column that the layout replaces by an expression, as of an unknown one.
 
     Raises:
         LegacyMismatch: tables or columns are missing, or unknown ones are to be refused.
@@ -96,7 +115,9 @@ def resolve(layout: Layout, found: Sequence[tuple[str, str, str]], *, refuse_unm
     _require_columns(layout, tables, legacy)
     if refuse_unmapped:
         _refuse_unknown(layout, tables, legacy)
-    return {name: _source(table, layout.tables[name], legacy) for name, table in tables.items()}
+    return {
+        name: _source(table, layout.tables[name], legacy, keep_replaced=keep_replaced) for name, table in tables.items()
+    }
 
 
 def _require_tables(layout: Layout, legacy: Mapping[str, list[LegacyColumn]]) -> None:
@@ -126,7 +147,7 @@ def _require_columns(layout: Layout, tables: Mapping[str, Table], legacy: Mappin
 def _refuse_unknown(layout: Layout, tables: Mapping[str, Table], legacy: Mapping[str, list[LegacyColumn]]) -> None:
     known: dict[str, set[str]] = {}
     for name, table in tables.items():
-        known.setdefault(layout.tables[name].source, set()).update(table.schema)
+        known.setdefault(layout.tables[name].source, set()).update(_read_names(table, layout.tables[name]))
     unknown = [f"{r}.{c.name}" for r, columns in known.items() for c in legacy[r] if c.name not in columns]
     if unknown:
         raise LegacyMismatch(
@@ -135,61 +156,56 @@ def _refuse_unknown(layout: Layout, tables: Mapping[str, Table], legacy: Mapping
         )
 
 
+def _read_names(table: Table, entry: TableMap, *, keep_replaced: bool = True) -> set[str]:
+    """Names of legacy columns that are read as they are. NOTE: one that is called like our lineage is not."""
+    names = {column.name for column in source_columns(table)}
+    return names - set(entry.columns) if keep_replaced else names
+
+
 def source_columns(table: Table) -> list[Column]:
     """The columns of a raw table that come from the legacy."""
     return [column for column in table.columns if column.name not in LINEAGE]
 
 
-def _source(table: Table, entry: TableMap, legacy: Mapping[str, list[LegacyColumn]]) -> SourceTable:
-    types = {column.name: column.sql_type for column in legacy[entry.source]}
-    selected, unfit = [], []
-    for column in source_columns(table):
-        given = entry.columns.get(column.name)
-        value = f"({given})" if given else f"l.{identifier(column.name)}"
-        condition = _unfit_condition(value, column.sql_type, types.get(column.name, ""))
-        read = f"case when {condition} then null else {value} end" if condition else value
-        selected.append(f"{_cast(read, column.sql_type, types.get(column.name, ''))} as {identifier(column.name)}")
-        if condition:
-            unfit.append((column.name, condition, value))
-    left = [c.name for c in legacy[entry.source] if c.name not in table.schema]
-    selected += [f"{_left_over(left)} as unmapped", f"{_unfit(unfit)} as {UNFIT}"]
+def source_of(table: Table, relation: str, types: Mapping[str, str]) -> SourceTable:
+    """The source of a contract outside the layouts, read from a relation with columns of the given SQL types."""
+    columns = [LegacyColumn(name, sql_type) for name, sql_type in types.items()]
+    return _source(table, TableMap(relation, "true", {}), {relation: columns})
+
+
+def _source(
+    table: Table, entry: TableMap, legacy: Mapping[str, list[LegacyColumn]], *, keep_replaced: bool = True
+) -> SourceTable:
+    read = _read_names(table, entry, keep_replaced=keep_replaced)
+    types = {column.name: plain_type(column.sql_type) for column in legacy[entry.source] if column.name in read}
+    columns = [_carried(column, entry, types) for column in source_columns(table)]
+    left = _left_over([c.name for c in legacy[entry.source] if c.name not in read])
+    selected = [f"{column.read()} as {identifier(column.name)}" for column in columns]
+    compared = {column.name: column.compared() for column in columns} | {"unmapped": as_value(left, "text")}
     schema, _, name = entry.source.partition(".")
-    return SourceTable(table, identifier(schema, name), entry.where, ", ".join(selected))
+    return SourceTable(
+        table=table,
+        relation=identifier(schema, name),
+        where=entry.where,
+        select=", ".join([*selected, f"{left} as unmapped", f"{_unfit(columns)} as {UNFIT}"]),
+        compared=tuple(compared[c.name] for c in compared_columns(table) if c.name in compared),
+        texts=tuple(column.name for column in columns if column.is_text),
+    )
 
 
-def _cast(value: str, wanted: str, given: str) -> str:
-    if wanted in _TEXTUAL:
-        return value if given.startswith(("character varying", "text")) else f"({value})::text"
-    return value if wanted == given or wanted.startswith("numeric") else f"({value})::{wanted}"
+def _carried(column: Column, entry: TableMap, types: Mapping[str, str]) -> Carried:
+    given = entry.columns.get(column.name)
+    value = f"({given})" if given else f"l.{identifier(column.name)}"
+    return Carried(column.name, value, column.sql_type, types.get(column.name, ""))
 
 
-def _unfit_condition(value: str, wanted: str, given: str) -> str:
-    """SQL that is true where the value cannot be carried as it is; empty where every value can."""
-    if wanted.startswith("numeric"):
-        precision, scale = (int(part) for part in wanted[8:-1].split(","))
-        nan = f"{value} = 'NaN'"
-        return (
-            nan
-            if wanted == given
-            else f"({nan} or abs({value}) >= 1e{precision - scale} or {value} <> round({value}, {scale}))"
-        )
-    if wanted == "double precision":
-        return f"{value} in ('NaN', 'Infinity', '-Infinity')"
-    if wanted == "date":
-        return f"({value} < '0001-01-01' or {value} > '9999-12-31')"
-    if wanted == "timestamp with time zone":
-        return f"({value} < '0001-01-02 00:00+00' or {value} >= '9999-12-31 00:00+00')"
-    if _INTEGERS.get(wanted, 63) < _INTEGERS.get(given, 0):
-        return f"({value} not between -{2 ** _INTEGERS[wanted]} and {2 ** _INTEGERS[wanted] - 1})"
-    return ""
-
-
-def _unfit(parts: Sequence[tuple[str, str, str]]) -> str:
+def _unfit(columns: Sequence[Carried]) -> str:
     """SQL for a JSON object of the values that do not fit, as the legacy's own text; null where all fit."""
+    parts = [(literal(column.name), column.unfit, column.value) for column in columns if column.unfit]
     if not parts:
         return "null::text"
     any_of = " or ".join(condition for _, condition, _ in parts)
-    pairs = ", ".join(f"{literal(name)}, case when {cond} then ({value})::text end" for name, cond, value in parts)
+    pairs = ", ".join(f"{name}, case when {condition} then ({value})::text end" for name, condition, value in parts)
     return f"case when {any_of} then jsonb_strip_nulls(jsonb_build_object({pairs}))::text end"
 
 
@@ -198,6 +214,9 @@ def _left_over(names: Sequence[str]) -> str:
     if not names:
         return "null::text"
     values = ", ".join(f"l.{identifier(name)}" for name in names)
-    pairs = ", ".join(f"{literal(name)}, l.{identifier(name)}" for name in names)
-    kept = f"select jsonb_object_agg(k, v)::text from jsonb_each(jsonb_build_object({pairs})) e(k, v) where v <> 'null'"
+    # NOTE: a json null is a value, and is told from null only beside it.
+    listed = ", ".join(
+        f"({literal(name)}, to_jsonb(l.{identifier(name)}), l.{identifier(name)} is not null)" for name in names
+    )
+    kept = f"select jsonb_object_agg(k, v)::text from (values {listed}) e(k, v, is_given) where is_given"
     return f"case when num_nonnulls({values}) > 0 then ({kept}) end"

@@ -1,15 +1,26 @@
 """Read a query into a frame through connectorx, under a snapshot where one is given."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import polars as pl
 
-from etl.errors import DatabaseFault, DatabaseUnreachable, PermissionMissing
+from etl.errors import DatabaseFault, DatabaseUnreachable, EtlError, PermissionMissing, SnapshotLost
 
 _NOT_FOR_CONNECTORX = {"host", "port", "password", "user", "dbname", "passfile", "service"}
-_TRANSIENT = ("connection closed", "server closed", "terminating connection", "error communicating", "timed out")
+# What the session was lost by, in the words of the server and of connectorx, which hands on no SQLSTATE.
+_LOST = (
+    "connection closed", "server closed", "terminating connection", "error communicating", "timed out",
+    "connection reset", "broken pipe", "connection refused", "error connecting", "unexpected eof",
+    "the database system is", "too many clients", "remaining connection slots",
+)  # fmt: skip
+_TRANSIENT = ("deadlock detected", "could not serialize access", "conflict with recovery")
+# Words of 13 to 15, of 16 and later, and of a source that has ended between the two.
+_SNAPSHOT_GONE = re.compile(
+    r"invalid snapshot identifier|snapshot \S+ does not exist|import the requested snapshot", re.I
+)
 
 
 def read_frame(query: str, url: str, *, before: Sequence[str] = ()) -> pl.DataFrame:
@@ -23,6 +34,8 @@ def read_frame(query: str, url: str, *, before: Sequence[str] = ()) -> pl.DataFr
 
     Raises:
         DatabaseFault: the query failed; the message is the server's.
+        DatabaseUnreachable: the session was lost, or none could be had.
+        SnapshotLost: the snapshot that `before` joins is gone.
     """
     with _panics_are_errors():
         return pl.read_database_uri(
@@ -64,11 +77,13 @@ def _panics_are_errors() -> Iterator[None]:
         raise _typed(error) from None
 
 
-def _typed(error: BaseException) -> Exception:
+def _typed(error: BaseException) -> EtlError:
     message = " ".join(str(error).split())
     lowered = message.lower()
     if "permission denied" in lowered:
         return PermissionMissing(message, next_step="grant the reading role SELECT on the legacy tables")
-    if any(word in lowered for word in _TRANSIENT):
+    if _SNAPSHOT_GONE.search(message):
+        return SnapshotLost(f"the snapshot of the source is gone: {message}", next_step="run again")
+    if any(word in lowered for word in _LOST):
         return DatabaseUnreachable(f"the session was lost while reading: {message}", next_step="run again")
-    return DatabaseFault(f"reading failed: {message}")
+    return DatabaseFault(f"reading failed: {message}", is_transient=any(word in lowered for word in _TRANSIENT))

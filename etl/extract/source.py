@@ -51,7 +51,7 @@ def count_by_game(source: Source) -> pl.DataFrame:
     """(game_id, rows) of all lines, null game included: the one count that batches are planned from."""
     parts = [
         f"select game_id::bigint as game_id, count(*) as rows from {relation} l where {where} group by 1"
-        for relation, where, _ in _relations(source)
+        for relation, where, _ in relations_of(source)
     ]
     summed = f"select game_id, sum(rows)::bigint as rows from ({' union all '.join(parts)}) c group by 1"
     return source.snapshot.read(summed).with_columns(pl.col("game_id").cast(pl.Int32))
@@ -79,12 +79,12 @@ def plan_by_line(source: Source, *, batch_rows: int) -> list[Batch]:
 def _ranges(source: Source, *, condition: str, batch_rows: int) -> list[LineRange]:
     return [
         LineRange(tables, first, last, rows)
-        for relation, where, tables in _relations(source)
+        for relation, where, tables in relations_of(source)
         for first, last, rows in source.snapshot.rows(ranges_query(relation, where, condition, batch_rows))
     ]
 
 
-def _relations(source: Source) -> list[tuple[str, str, tuple[str, ...]]]:
+def relations_of(source: Source) -> list[tuple[str, str, tuple[str, ...]]]:
     """(relation, filter, raw tables): each relation once, with the filters of its raw tables joined."""
     by_relation: dict[str, list[SourceTable]] = {}
     for name in source.line_tables:
