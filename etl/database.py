@@ -3,7 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 from weakref import WeakValueDictionary
@@ -16,8 +16,26 @@ from etl.errors import DatabaseFault, DatabaseUnreachable, EtlError, PermissionM
 
 CONNECT_TIMEOUT_S = 5
 _OPEN: WeakValueDictionary[str, Connection] = WeakValueDictionary()
-_UNDERSTOOD = {"connect_timeout", "application_name", "options", "keepalives", "keepalives_idle", "keepalives_interval"}
-_KEEPALIVES = {"keepalives": "1", "keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3"}
+_KEEPALIVES = {
+    "keepalives": "1",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+_UNDERSTOOD = {"connect_timeout", "application_name", "options", *_KEEPALIVES}
+# Serialization failure, deadlock, too many connections: another try may well succeed.
+_TRANSIENT_STATES = {"40001", "40P01", "53300"}
+_DROPPED = "57P04"
+_LOST = (
+    "server closed the connection",
+    "no connection to",
+    "connection to server",
+    "could not send data",
+    "could not receive data",
+    "SSL connection has been closed",
+    "SSL SYSCALL error",
+)
 
 
 @contextmanager
@@ -53,7 +71,10 @@ class Pool:
 
     @contextmanager
     def lend(self) -> Iterator[Connection]:
-        """A session for one piece of work; after an error it is closed, which undoes what was not committed."""
+        """A session for one piece of work; after an error it is closed, which undoes what was not committed.
+
+        Where the session itself was lost, the idle ones go too: a server that restarts takes all of them.
+        """
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -62,6 +83,9 @@ class Pool:
         try:
             yield connection
             is_sound = True
+        except DatabaseUnreachable:
+            self.close()
+            raise
         finally:
             if is_sound:
                 self._idle.append(connection)
@@ -78,8 +102,9 @@ class Pool:
 
     def close(self) -> None:
         """Close every session that is not lent."""
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
 
 def connect(url: str, *, autocommit: bool = False, name: str = "etl") -> Connection:
@@ -88,11 +113,12 @@ def connect(url: str, *, autocommit: bool = False, name: str = "etl") -> Connect
     A database's type catalogue is read by the first session only (some 100 ms); the others share it.
     """
     try:
-        connection = _beside(url, name) or _first(url, name)
+        connection = _beside(url, name)
+        if connection is None:
+            connection = _OPEN[url] = _first(url, name)
         connection.adbc_connection.set_autocommit(autocommit)
     except adbc_errors.Error as error:
         raise _connect_error(url, error) from None
-    _OPEN[url] = connection
     return connection
 
 
@@ -111,8 +137,12 @@ def _beside(url: str, name: str) -> Connection | None:
         connection: Connection = other.adbc_clone()
     except (adbc_errors.InterfaceError, adbc_errors.ProgrammingError):
         return None  # it was closed meanwhile
-    connection.adbc_connection.set_autocommit(True)
-    execute(connection, f"set application_name = {literal(name)}")
+    try:
+        connection.adbc_connection.set_autocommit(True)
+        execute(connection, f"set application_name = {literal(name)}")
+    except EtlError:
+        connection.close()
+        raise
     return connection
 
 
@@ -229,10 +259,10 @@ def _connect_error(url: str, error: adbc_errors.Error) -> EtlError:
     place = redacted(url)
     if "authentication failed" in message or "no password supplied" in message:
         step = "check the user and password in the DSN (ETL_LEGACY_URL, ETL_TARGET_URL), or libpq's password file"
-        return DatabaseUnreachable(f"{place} refused the password: {message}", next_step=step)
+        return DatabaseUnreachable(f"{place} refused the password: {message}", is_transient=False, next_step=step)
     if "does not exist" in message:
         step = "check the database and user names in the DSN, or create them"
-        return DatabaseUnreachable(f"{place}: {message}", next_step=step)
+        return DatabaseUnreachable(f"{place}: {message}", is_transient=False, next_step=step)
     step = "check that the server runs and that host and port are right: pg_isready -d <dsn>"
     return DatabaseUnreachable(f"cannot reach {place}: {message}", next_step=step)
 
@@ -243,6 +273,8 @@ def _statement_error(sql: str, error: adbc_errors.Error) -> EtlError:
     head = " ".join(sql.split())[:120]
     if state == "42501":
         return PermissionMissing(message, next_step="grant the role what README, 'Roles', lists, and run again")
-    if state.startswith(("08", "57P")) or "server closed the connection" in message or "no connection" in message:
-        return DatabaseUnreachable(f"the session was lost: {message}", next_step="etl status, then run again")
-    return DatabaseFault(f"{message} (in: {head})", sqlstate=state)
+    # NOTE: the driver gives no state where the session itself broke, only libpq's words.
+    if state.startswith(("08", "57P")) or (not state and any(word in str(error) for word in _LOST)):
+        lost = f"the session was lost: {message}"
+        return DatabaseUnreachable(lost, is_transient=state != _DROPPED, next_step="etl status, then run again")
+    return DatabaseFault(f"{message} (in: {head})", sqlstate=state, is_transient=state in _TRANSIENT_STATES)

@@ -21,6 +21,7 @@ class EtlError(Exception):
     """Root of all errors that a user can act on: what happened, and the next thing to do."""
 
     exit_code = Exit.FAULT
+    is_transient = False  # whether the same work may well succeed a little later
 
     def __init__(self, message: str, *, next_step: str = "") -> None:
         super().__init__(message)
@@ -40,6 +41,12 @@ class ForeignObject(EtlError):
     exit_code = Exit.USAGE
 
 
+class ResumeRefused(EtlError):
+    """A run cannot be gone on with as it is asked for; the message names every difference. Nothing was touched."""
+
+    exit_code = Exit.USAGE
+
+
 class LegacyMismatch(EtlError):
     """The legacy lacks a table or column that the chosen layout needs."""
 
@@ -47,9 +54,20 @@ class LegacyMismatch(EtlError):
 
 
 class DatabaseUnreachable(EtlError):
-    """No session could be had: server, database, password or network."""
+    """No session could be had, or one was lost: server, database, password or network.
+
+    `is_transient`: the server itself was in the way (restart, network, too many sessions), not the DSN.
+    """
 
     exit_code = Exit.UNREACHABLE
+
+    def __init__(self, message: str, *, is_transient: bool = True, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.is_transient = is_transient
+
+
+class SnapshotLost(DatabaseUnreachable):
+    """The session that held the snapshot of a run's source is gone: what is in must be verified under a new one."""
 
 
 class PermissionMissing(EtlError):
@@ -94,6 +112,10 @@ class ReadersInTheWay(EtlError):
     exit_code = Exit.UNPUBLISHED
 
 
+class BackupFailed(EtlError):
+    """A backup could not be taken or put back. What was there before is there still."""
+
+
 class Interrupted(EtlError):
     """The user or the system stopped the run between two commits."""
 
@@ -101,8 +123,12 @@ class Interrupted(EtlError):
 
 
 class DatabaseFault(EtlError):
-    """The database refused a statement for a reason that has no class of its own. `sqlstate` says which."""
+    """The database refused a statement for a reason that has no class of its own. `sqlstate` says which.
 
-    def __init__(self, message: str, *, sqlstate: str = "", next_step: str = "") -> None:
+    `is_transient`: a deadlock, a failed serialization or the like, which the same statement may well not meet again.
+    """
+
+    def __init__(self, message: str, *, sqlstate: str = "", is_transient: bool = False, next_step: str = "") -> None:
         super().__init__(message, next_step=next_step)
         self.sqlstate = sqlstate
+        self.is_transient = is_transient

@@ -1,4 +1,4 @@
-"""Passwords that a DSN leaves to the environment or to libpq's password file, for readers that are not libpq."""
+"""Passwords: taken from libpq's places into a DSN for readers that are not libpq, and out of it for child processes."""
 
 import os
 import re
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
 
+from etl.errors import ConfigurationError
+
 _FIELD_END = re.compile(r"(?<!\\):")
+_SECRETS = ("ETL_LEGACY_URL", "ETL_TARGET_URL", "PGPASSWORD")
 
 
 def with_password(url: str) -> str:
@@ -21,6 +24,34 @@ def with_password(url: str) -> str:
         return url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"))
+
+
+def without_password(url: str) -> tuple[str, str]:
+    """The DSN without its password, fit for a command line that everyone can list, and the password; empty if none.
+
+    Raises:
+        ConfigurationError: the DSN holds the password of a client key, which libpq takes from nowhere else.
+    """
+    parts = urlsplit(url)
+    # NOTE: to libpq a plus is a plus, unlike to whatever else reads queries.
+    given = [part for part in parts.query.split("&") if part]
+    values = {name: unquote(value) for name, _, value in (part.partition("=") for part in given)}
+    if "sslpassword" in values:
+        raise ConfigurationError(
+            "the DSN holds sslpassword, which can be handed to pg_dump only where everyone would see it",
+            next_step="use a client key without a password of its own, readable for its owner only",
+        )
+    host = parts.netloc.rpartition("@")[2]
+    place = f"{parts.username}@{host}" if parts.username else host
+    kept = "&".join(part for part in given if not part.startswith("password="))
+    password = unquote(parts.password or "") or values.get("password", "")
+    return f"{parts.scheme}://{place}{parts.path}{'?' if kept else ''}{kept}", password
+
+
+def child_environment(password: str = "") -> dict[str, str]:
+    """This process's environment without our secrets, and with `password` where libpq looks for it."""
+    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    return kept | ({"PGPASSWORD": password} if password else {})
 
 
 def _from_password_file(parts: SplitResult, given: Mapping[str, str], user: str) -> str:

@@ -49,6 +49,12 @@ class RunSettings(Section):
     publish_wait_s: float = Field(ge=0)
     publish_lock_timeout_ms: int = Field(ge=1)
     keep_publications: int = Field(ge=0)
+    retry_attempts: int = Field(ge=1)
+    retry_base_s: float = Field(ge=0)
+    retry_max_s: float = Field(ge=0)
+    checksums: bool
+    on_failure: str
+    on_failure_timeout_s: float = Field(gt=0)
     report_dir: str
 
 
@@ -65,6 +71,15 @@ class AnalysisSettings(Section):
     """Assumptions of phase 1."""
 
     rows_per_s: float = Field(gt=0)
+
+
+class BackupSettings(Section):
+    """Backups of our tables."""
+
+    when: Literal["off", "first", "each_phase"]
+    dir: str
+    keep: int = Field(ge=1)
+    bin_dir: str
 
 
 class ServerSettings(Section):
@@ -88,6 +103,7 @@ class Settings(BaseSettings):
     run: RunSettings
     gates: GateSettings
     analysis: AnalysisSettings
+    backup: BackupSettings
     server: ServerSettings
 
     @classmethod

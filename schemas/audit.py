@@ -26,6 +26,14 @@ class Runs(Contract):
     message: pl.String = column("How it ended, for people", null="nothing to say")
     report: pl.String = column("The run's report", sql="jsonb", null="not finished")
     plan: pl.String = column("Its batches: number, keys, predicates, lines", sql="jsonb", null="not planned yet")
+    basis: pl.String = column(
+        "Parameters, and hashes of code, contracts and catalogues, that its rows depend on",
+        sql="jsonb",
+        null="not noted",
+    )
+    replay: pl.String = column(
+        "Which rejects it put back: rule and run", sql="jsonb", null="it read its source, and can be gone on with"
+    )
     pinned_at: Utc = column("Since when its loads are kept whatever is pruned", unit="UTC", null="not pinned")
 
 

@@ -25,7 +25,15 @@ def sample(url, truth_dir, *, layout="unified", scale=0.09):
     return counts
 
 
-def run(legacy, target, *, phases="all", layout="unified", wait_s=20, keep=2, **changes):
+def run(legacy, target, **options):
+    return runner.run(request(legacy, target, **options), Silent())
+
+
+def resumed(legacy, target, run_id, **options):
+    return runner.resume_run(request(legacy, target, **options), run_id, Silent())
+
+
+def request(legacy, target, *, phases="all", layout="unified", wait_s=20, keep=2, **changes):
     params = load_params()
     given = {
         "phases": parse_phases(phases),
@@ -43,7 +51,7 @@ def run(legacy, target, *, phases="all", layout="unified", wait_s=20, keep=2, **
         "params": params,
         "config_hash": params.config_hash,
     }
-    return runner.run(runner.RunRequest(**given | changes), Silent())
+    return runner.RunRequest(**given | changes)
 
 
 def published(legacy, target, **options):

@@ -25,11 +25,16 @@ PASSWORD_IN_URL = "right%3A%20p%40ss%2Fword"  # noqa: S105
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server of the tests. `url` gives the address of a database for its superuser; `port` is None without TCP."""
+    """A server of the tests.
+
+    `url` gives the address of a database for its superuser; `port` is None without TCP; `restart` takes a mode of
+    pg_ctl (fast, immediate), where the server can be restarted at all.
+    """
 
     name: str
     url: Callable[[str], str]
     port: int | None = None
+    restart: Callable[[str], None] | None = None
 
     def url_with_password(self, database: str, password_in_url: str = PASSWORD_IN_URL) -> str:
         return f"postgresql://{PASSWORD_ROLE}:{password_in_url}@127.0.0.1:{self.port}/{database}"
@@ -68,9 +73,12 @@ def debian_server() -> Iterator[Postgres]:
         (data / "pg_hba.conf").write_text(rules)
         flags = f"-c port={port} -c listen_addresses=127.0.0.1 -k {data} -c fsync=off -c timezone=UTC"
         _program("pg_ctl", "start", "-w", "-s", "-D", data, "-o", flags, "-l", data / "log", account=account)
-        found = Postgres(
-            "debian15", lambda database: f"postgresql://postgres@/{database}?host={data}&port={port}", port
-        )
+
+        def restart(mode: str) -> None:
+            _program("pg_ctl", "restart", "-w", "-s", "-m", mode, "-D", data, "-l", data / "log", account=account)
+
+        address = f"host={data}&port={port}"
+        found = Postgres("debian15", lambda name: f"postgresql://postgres@/{name}?{address}", port, restart)
         try:
             execute(found.url("postgres"), f"CREATE ROLE {PASSWORD_ROLE} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
             yield found

@@ -30,7 +30,8 @@ def reject_frame(
         rejected: rows with `broken_rules`.
         table: the table that refused them.
         run_id: the run.
-        origin: the rows as they were read, found again by `id_column`; None: the rejected rows themselves.
+        origin: the rows as they were read, found again by `id_column` (by all they share where `origin` has it too);
+            None: the rejected rows themselves.
         source_table: where they were read from; None: the column `source_table` of the original row.
         id_column: the row's id, in `rejected` and (or `id`) in `origin`.
         sentences: rule -> sentence, beside the contract's own.
@@ -70,7 +71,8 @@ def reject_frame(
 def with_key(rejects: pl.DataFrame) -> pl.DataFrame:
     """Add `reject_key`: the same row, refused by the same table for the same rules, has the same key in every run."""
     parts = rejects.select("zone", "table_name", "source_table", pl.col("source_id").cast(pl.String), "rules", "row")
-    keys = [_hash(repr(part)) for part in parts.rows()]
+    # NOTE: row by row: all rows of a batch as Python values at once would take several times the frame's memory.
+    keys = (_hash(repr(part)) for part in parts.iter_rows())
     return rejects.with_columns(pl.Series("reject_key", keys, pl.String))
 
 
@@ -82,6 +84,15 @@ def _originals(rejected: pl.DataFrame, origin: pl.DataFrame | None, id_column: s
     """The original row of each rejected one, in the same order."""
     if origin is None:
         return rejected
-    key = id_column if id_column in origin.columns else "id"
-    ids = rejected.select(pl.col(id_column).cast(origin.schema[key]).alias(key))
-    return ids.join(origin, on=key, how="left", maintain_order="left")
+    if id_column in origin.columns:
+        return _same_rows(rejected, origin, id_column)
+    ids = rejected.select(pl.col(id_column).cast(origin.schema["id"]).alias("id"))
+    return ids.join(origin, on="id", how="left", maintain_order="left")
+
+
+def _same_rows(rejected: pl.DataFrame, origin: pl.DataFrame, id_column: str) -> pl.DataFrame:
+    """The rejected rows with what `origin` knows besides. An id may be missing or repeated: it does not tell them."""
+    near = origin.join(rejected.select(id_column).unique(), on=id_column, how="semi", nulls_equal=True)
+    shared = [name for name in rejected.columns if name in origin.columns and name not in _OF_THE_LOAD]
+    known = near.drop(_OF_THE_LOAD, strict=False).unique(shared, keep="first", maintain_order=True)
+    return rejected.select(shared).join(known, on=shared, how="left", nulls_equal=True, maintain_order="left")

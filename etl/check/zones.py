@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from etl import database
+from etl.check.checksum import checksum_checks
 from etl.check.zone_facts import Facts, gather
 from etl.database import Connection, identifier
 from etl.report import Check
@@ -60,7 +61,16 @@ def check_zones(connection: Connection, zones: Sequence[str], relations: Mapping
         return bare
     facts = gather(connection, _needed(published, relations), judged=[table.full_name for table in published])
     checks = [check for table in published for check in _table_checks(connection, table, facts)]
-    return [*bare, *checks, *_reject_checks(connection, published, facts)]
+    return [*bare, *checks, *_reject_checks(connection, published, facts), *_content_checks(connection, facts, zones)]
+
+
+def _content_checks(connection: Connection, facts: Facts, zones: Sequence[str]) -> Iterator[Check]:
+    """Of each run that wrote raw tables and noted the legacy's sums: what is stored is still what the legacy had."""
+    if "raw_data" not in zones:
+        return
+    mine = {name: run for name, run in facts.runs.items() if name.startswith("raw_data.")}
+    for run in sorted(set(mine.values())):
+        yield from checksum_checks(connection, run, {n: facts.relations[n] for n, by in mine.items() if by == run})
 
 
 def _needed(tables: Sequence[Table], relations: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from etl.cli import databases, looking, running
+from etl.cli import backup, databases, diff, doctor, history, looking, rejects, running, switching
 
 app = typer.Typer(
     name="etl",
@@ -12,11 +12,21 @@ app = typer.Typer(
     help="Migrate MLB betting lines from a legacy schema into raw, staging and curated zones. Begin with: etl run",
 )
 app.command(epilog=running.EXAMPLES)(running.run)
+app.command()(running.retry)
 app.command()(running.analyze)
+app.command()(doctor.doctor)
 app.command()(looking.validate)
 app.command()(looking.status)
-app.command()(running.publish)
-app.command()(running.rollback)
+app.command()(switching.publish)
+app.command()(switching.rollback)
+app.command()(history.history)
+app.command()(history.show)
+app.command()(diff.diff)
+app.command()(history.pin)
+app.command()(history.prune)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.add_typer(rejects.rejects, name="rejects")
 app.add_typer(databases.sample, name="sample")
 app.add_typer(databases.db, name="db")
 

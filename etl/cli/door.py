@@ -58,7 +58,7 @@ def fail(error: EtlError) -> None:
 
     print_error(error)
     terminated = error.exit_code == Exit.INTERRUPTED and _Stopped.by_term
-    raise typer.Exit(TERMINATED if terminated else error.exit_code)
+    raise typer.Exit(TERMINATED if terminated else error.exit_code) from error
 
 
 class _Stopped:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from etl.cli.doctor import doctor_request, plain
 from etl.cli.door import AsJson, Config, Place, Profile, ReportDir, answered, ensure_sample, fail, place_of, settings_of
 from etl.errors import ConfigurationError, NotConserved
 
@@ -44,7 +45,7 @@ def validate(
     place = place_of(settings_of(config, profile), report_dir=report_dir)
     checks = _checks(place, stage)
     if as_json:
-        print_json({"stage": stage, "checks": checks})
+        print_json({"stage": stage, "checks": plain(checks)})
     else:
         print_checks(checks, every=True)
     _store(place, stage, checks)
@@ -54,18 +55,13 @@ def validate(
 
 
 def _checks(place: Place, stage: str) -> list[Any]:
-    from etl import runner
-    from etl.analyze import pre_migration
+    from etl.analyze.premigration import pre_migration
     from etl.runner.look import check_published
 
     found: list[Any] = []
     if stage in ("pre-migration", "all"):
         ensure_sample(place)
-        settings = place.settings
-        found += pre_migration(
-            place.legacy_url, place.target_url, runner.load_layout(settings.legacy.layout),
-            refuse_unmapped=settings.legacy.unmapped == "refuse",
-        )  # fmt: skip
+        found += pre_migration(doctor_request(place))
     zones = tuple(zone for name, zone in ZONE_OF_STAGE.items() if stage in (name, "all"))
     return [*found, *(check_published(place.target_url, zones) if zones else [])]
 
@@ -75,6 +71,5 @@ def _store(place: Place, stage: str, checks: list[Any]) -> None:
 
     when = now().strftime("%Y%m%dT%H%M%SZ")
     path = place.reports / f"validation_results_{stage}_{when}.json"
-    plain = [{name: getattr(check, name) for name in check.__slots__} for check in checks]
-    write_atomically(path, to_json({"stage": stage, "checked_at": when, "checks": plain}))
+    write_atomically(path, to_json({"stage": stage, "checked_at": when, "checks": plain(checks)}))
     typer.echo(f"validation: {path}", err=True)

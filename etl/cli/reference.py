@@ -53,7 +53,10 @@ def _placeholder(argument: Any) -> str:
 
 
 def _entry(param: Any) -> str:
+    told = getattr(param, "show_default", None)
     default = "" if param.default is None or param.default is False else f" Default: {_default(param)}."
+    if isinstance(told, str):  # what an option that was left out stands for
+        default = f" Default: `{told}`."
     return f"- `{_form(param)}` {_plain(param.help)}{default}"
 
 

@@ -1,4 +1,4 @@
-"""Commands that move data: run, analyze, publish, rollback."""
+"""Commands that move data: run, retry, analyze."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from etl.cli.alert import OnFailure, alerted, remember
+from etl.cli.backup import backup_options
 from etl.cli.door import (
     AsJson,
     Config,
@@ -26,36 +28,91 @@ if TYPE_CHECKING:
 
 LEVELS = ("info", "warning", "error")
 EXAMPLES = (
-    "Examples: etl run · etl run --phase raw --json · "
+    "Examples: etl run · etl run --phase raw --json · etl run --resume 12 · "
     "ETL_LEGACY_URL=postgresql://… ETL_TARGET_URL=postgresql://… etl run"
 )
 
 
+@alerted
 @answered
 def run(
-    phase: Annotated[str, typer.Option("--phase", help="all, 1..4, or analyze, raw, staging, curated.")] = "all",
+    phase: Annotated[
+        str | None,
+        typer.Option("--phase", help="all, 1..4, or analyze, raw, staging, curated.", show_default="all"),
+    ] = None,
+    resume: Annotated[
+        int | None, typer.Option("--resume", help="Go on with a run that was interrupted, died or failed.")
+    ] = None,
     validate: Annotated[bool, typer.Option(help="Check the gates before publishing; conservation always is.")] = True,
     publish: Annotated[bool, typer.Option(help="Switch readers to the result.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do all but write; say what a run would do.")] = False,
     workers: Annotated[int | None, typer.Option("--workers", help="Batches in work at once.")] = None,
     batch_rows: Annotated[int | None, typer.Option("--batch-rows", help="Lines that one batch should hold.")] = None,
+    on_failure: OnFailure = None,  # noqa: ARG001 - taken by `alerted`
     as_json: AsJson = False,
     report_dir: ReportDir = None,
     config: Config = None,
     profile: Profile = None,
 ) -> None:
     """Migrate the legacy through the three zones and publish the result, whole or not at all."""
-    phases = parse_phases(phase)
+    phases = parse_phases(phase or "all")
     settings = settings_of(config, profile, run={"workers": workers, "batch_rows": batch_rows})
     place = place_of(settings, report_dir=report_dir)
+    if resume is not None:
+        _refuse_dry(dry_run=dry_run)
+        asked = phases if phase else None
+        show_outcome(_resumed(place, resume, asked, validate=validate, publish=publish), place, as_json=as_json)
+        return
     ensure_sample(place)
     if phases == (Phase.ANALYZE,):
         _analyze(place, as_json=as_json)
         return
     from etl import runner
 
-    request = _request(place, phases, validate=validate, publish=publish)
-    outcome = _observed(lambda observer: runner.run(request, observer))
-    _show(outcome, place, as_json=as_json)
+    request = run_request(place, phases, validate=validate, publish=publish)
+    if dry_run:
+        from etl.cli import dry
+
+        dry.dry_run(request, place, as_json=as_json)
+        return
+    outcome = observed(lambda observer: runner.run(request, observer))
+    show_outcome(outcome, place, as_json=as_json)
+
+
+def _refuse_dry(*, dry_run: bool) -> None:
+    if dry_run:
+        raise ConfigurationError(
+            "--dry-run and --resume do not go together: what is in was written already", next_step="etl run --dry-run"
+        )
+
+
+@alerted
+@answered
+def retry(
+    run_id: Annotated[int, typer.Argument(help="A run of which some batches failed.")],
+    workers: Annotated[int | None, typer.Option("--workers", help="Batches in work at once.")] = None,
+    on_failure: OnFailure = None,  # noqa: ARG001 - taken by `alerted`
+    as_json: AsJson = False,
+    report_dir: ReportDir = None,
+    config: Config = None,
+    profile: Profile = None,
+) -> None:
+    """Do again what failed of a run, keep what is in and still in the legacy, and publish. Example: etl retry 12"""
+    place = place_of(settings_of(config, profile, run={"workers": workers}), report_dir=report_dir)
+    show_outcome(_resumed(place, run_id, None, validate=True, publish=True), place, as_json=as_json)
+
+
+def _resumed(
+    place: Place, run_id: int, asked: tuple[Phase, ...] | None, *, validate: bool, publish: bool
+) -> "RunOutcome":
+    """Go on with a run in its own phases; `asked` are those of the command line, None if it names none."""
+    from etl import runner
+    from etl.runner.resume import find_run
+
+    stored = find_run(place.target_url, run_id)
+    phases = parse_phases(",".join(stored.phases))
+    request = run_request(place, asked or phases, validate=validate, publish=publish)
+    return observed(lambda observer: runner.resume_run(request, run_id, observer))
 
 
 @answered
@@ -68,42 +125,16 @@ def analyze(
     _analyze(place, as_json=as_json)
 
 
-@answered
-def publish(
-    run_id: Annotated[int, typer.Argument(help="A run that is filled but not published.")],
-    config: Config = None,
-    profile: Profile = None,
-) -> None:
-    """Switch readers to a run that was filled and proved but not published. Example: etl publish 12"""
-    from etl.runner.switch import publish_filled
-
-    place = place_of(settings_of(config, profile), start=False)
-    seconds = publish_filled(place.target_url, run_id, options=_publish_options(place.settings))
-    typer.echo(f"run {run_id} is published; readers were held up for {1000 * seconds:.0f} ms", err=True)
-
-
-@answered
-def rollback(
-    to: Annotated[int | None, typer.Option("--to", help="Run whose publication is reinstated.")] = None,
-    config: Config = None,
-    profile: Profile = None,
-) -> None:
-    """Switch readers back to the publication before, or to that of a given run. Example: etl rollback --to 11"""
-    from etl.runner.switch import roll_back
-
-    place = place_of(settings_of(config, profile), start=False)
-    run_id, seconds = roll_back(place.target_url, to, options=_publish_options(place.settings))
-    typer.echo(f"readers see run {run_id} again; they were held up for {1000 * seconds:.0f} ms", err=True)
-
-
-def _publish_options(settings: Any) -> Any:
+def publish_options(settings: Any) -> Any:
+    """How long a publication may wait and make others wait, and what is kept after it."""
     from etl.load.publish import PublishOptions
 
     given = settings.run
     return PublishOptions(given.publish_wait_s, given.publish_lock_timeout_ms, given.keep_publications)
 
 
-def _request(place: Place, phases: tuple[Phase, ...], *, validate: bool, publish: bool) -> "RunRequest":
+def run_request(place: Place, phases: tuple[Phase, ...], *, validate: bool, publish: bool) -> "RunRequest":
+    """The request of an invocation, complete: nothing is read from settings later."""
     from etl import runner
 
     settings, params = place.settings, runner.load_params()
@@ -119,9 +150,12 @@ def _request(place: Place, phases: tuple[Phase, ...], *, validate: bool, publish
         validate=validate,
         gates=settings.gates,
         publish=publish,
-        publish_options=_publish_options(settings),
+        publish_options=publish_options(settings),
         params=params,
         config_hash=params.config_hash,
+        retry=runner.RetryPolicy(settings.run.retry_attempts, settings.run.retry_base_s, settings.run.retry_max_s),
+        checksums=settings.run.checksums,
+        backup=backup_options(place),
     )
 
 
@@ -132,7 +166,8 @@ def default_workers() -> int:
     return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 
-def _observed(work: Callable[[Any], "RunOutcome"]) -> "RunOutcome":
+def observed(work: Callable[[Any], "RunOutcome"]) -> "RunOutcome":
+    """What `work` returns; its events are told on stderr."""
     import sys
 
     from etl.console import ConsoleObserver
@@ -157,11 +192,13 @@ def log_level() -> str:
     return level
 
 
-def _show(outcome: "RunOutcome", place: Place, *, as_json: bool) -> None:
+def show_outcome(outcome: "RunOutcome", place: Place, *, as_json: bool) -> None:
+    """Print and store how a run ended; leave with its error's exit code, if it has one."""
     from etl.console import print_checks, print_closing_table, print_json
     from etl.report import failed, to_json, write_atomically, write_report
 
     paths = write_report(outcome.report, place.reports)
+    remember(outcome.report, paths[0])
     if outcome.analysis is not None:
         write_atomically(place.reports / "phase1_analysis_results.json", to_json(outcome.analysis.as_dict()))
     if as_json:
@@ -173,6 +210,10 @@ def _show(outcome: "RunOutcome", place: Place, *, as_json: bool) -> None:
     typer.echo(f"report: {paths[0]}", err=True)
     if outcome.error is not None:
         fail(outcome.error)
+    if outcome.report.status == "filled":
+        look, switch = f"etl diff {outcome.report.run_id}", f"etl publish {outcome.report.run_id}"
+        filled = f"run {outcome.report.run_id} is filled and not published"
+        typer.echo(f"{filled}: {look} shows what it would change, {switch} switches readers to it", err=True)
 
 
 def _analyze(place: Place, *, as_json: bool) -> None:

@@ -61,7 +61,8 @@ def print_closing_table(report: RunReport, stream: TextIO | None = None) -> None
         zones = {table.zone for table in report.tables}
         text.write(out, [text.coloured(line, "head", out) if line in zones else line for line in lines])
     meaning = "done" if report.published or report.status in ("filled", "dry_run") else "error"
-    how = f"run {report.run_id} {report.status.replace('_', ' ')} in {text.duration(report.seconds)}"
+    what = "dry run" if report.status == "dry_run" else f"run {report.run_id} {report.status}"
+    how = f"{what} in {text.duration(report.seconds)}"
     text.write(out, [*([""] if report.tables else []), text.coloured(how, meaning, out)])
     text.write(out, [line for line in (_totals(report.tables), report.message) if line])
 

@@ -9,6 +9,7 @@ WIDTH = 80
 COLOURS = {"info": "36", "done": "32", "warning": "33", "error": "31", "head": "1"}
 APART_FROM = 10_000  # below it thousands stand together, so that years and run numbers read as such
 _GAPS = (2, 1)
+_NEXT_UNIT = 10_240  # ten of a unit are still told in the smaller one, so that the figure has two digits at least
 
 
 def count(value: float) -> str:
@@ -28,6 +29,14 @@ def duration(seconds: float) -> str:
 def rate(rows: int, seconds: float) -> str:
     """Rows a second."""
     return f"{count(rows / seconds)} rows/s" if seconds > 0 else "- rows/s"
+
+
+def size(size_bytes: int) -> str:
+    """Bytes on disk in the unit that leaves one to four digits, powers of 1,024."""
+    value, units = float(size_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while value >= _NEXT_UNIT and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.0f} {units[0]}"
 
 
 def remaining(rows: int, total: int | None, seconds: float) -> str:

@@ -15,6 +15,13 @@ from etl.load.ddl import create_load, load_relation
 from etl.report import Check
 from schemas import TABLES, Table
 
+REJECTS_AT_ONCE = 20_000  # whole rows as text: a batch that refuses all of its rows must not need their memory twice
+
+# For the holder of the lock: whoever is still entered as running is dead, or has lost the lock and may not go on.
+ABANDON_RUNNING = (
+    "update audit.runs set status = 'interrupted', message = coalesce(message, 'died') where status = 'running'"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
@@ -31,9 +38,7 @@ class RunFacts:
 
 def begin_run(connection: Connection, facts: RunFacts) -> int:
     """Enter a new run as running; return its number. Runs that died as `running` become `interrupted`."""
-    # The lock is held, so whoever is still entered as running is dead.
-    died = "update audit.runs set status = 'interrupted', message = coalesce(message, 'died') where status = 'running'"
-    database.execute(connection, died)
+    database.execute(connection, ABANDON_RUNNING)
     values = ", ".join(
         [
             literal("running"),
@@ -61,13 +66,26 @@ def set_snapshot(connection: Connection, run_id: int, taken_at: Any) -> None:
     database.execute(connection, f"update audit.runs set snapshot_at = {when} where run_id = {run_id}")
 
 
-def end_run(connection: Connection, run_id: int, *, status: str, message: str, report: str | None) -> None:
-    """Enter how a run ended."""
+def end_run(
+    connection: Connection,
+    run_id: int,
+    *,
+    status: str,
+    message: str,
+    report: str | None,
+    holder: tuple[str, int] | None = None,
+) -> None:
+    """Enter how a run ended; nothing is entered where it has another `holder` (host, pid) by now."""
     database.execute(
         connection,
         f"update audit.runs set status = {literal(status)}, message = {literal(message)}, "
-        f"finished_at = clock_timestamp(), report = {literal(report)}::jsonb where run_id = {run_id}",
+        f"finished_at = clock_timestamp(), report = {literal(report)}::jsonb where run_id = {run_id} "
+        f"and {_held_by(holder)}",
     )
+
+
+def _held_by(holder: tuple[str, int] | None) -> str:
+    return "true" if holder is None else f"host = {literal(holder[0])} and pid = {literal(holder[1])}"
 
 
 def create_loads(connection: Connection, run_id: int, tables: Sequence[Table]) -> None:
@@ -92,20 +110,33 @@ def set_loaded(connection: Connection, run_id: int, counts: Mapping[str, int]) -
     )
 
 
-def fence(connection: Connection, run_id: int) -> None:
+def fence(connection: Connection, run_id: int, holder: tuple[str, int] | None = None) -> None:
     """The run is still open, and stays so until this transaction ends; otherwise nothing may be committed.
 
+    Args:
+        connection: in the transaction that is to be committed.
+        run_id: the run.
+        holder: (host, pid) of the process that the run must still belong to; None: of any.
+
     Raises:
-        Interrupted: somebody closed the run: its coordinator is dead or was superseded.
+        Interrupted: somebody closed the run, or goes on with it: its coordinator is dead or was superseded.
     """
-    status = database.scalar(connection, f"select status from audit.runs where run_id = {run_id} for share")
-    if status != "running":
-        raise Interrupted(f"run {run_id} is {status or 'unknown'}, no longer running: this batch was not written")
+    found = database.rows(
+        connection, f"select status, {_held_by(holder)} from audit.runs where run_id = {run_id} for share"
+    )
+    status, is_ours = found[0] if found else ("unknown", False)
+    if status != "running" or not is_ours:
+        state = f"{status}, no longer running" if is_ours else "gone on with by another process"
+        raise Interrupted(f"run {run_id} is {state}: this batch was not written", next_step="etl status")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """A batch for its row in `audit.batches`. `counts`: by ``zone.table``, what happened to its rows."""
+    """A batch for its row in `audit.batches`.
+
+    `counts`: by ``zone.table``, what happened to its rows. `checksums`: by raw table, `rows` and `sum` of the source's
+    rows as the source's database computed them; None where none were asked for.
+    """
 
     run_id: int
     batch_id: int
@@ -116,6 +147,7 @@ class BatchEntry:
     rejected_rows: int
     collapsed_rows: int
     counts: Mapping[str, Mapping[str, float]]
+    checksums: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def enter_batch(connection: Connection, entry: BatchEntry) -> None:
@@ -125,11 +157,12 @@ def enter_batch(connection: Connection, entry: BatchEntry) -> None:
         entry.read_rows, entry.loaded_rows, entry.rejected_rows, entry.collapsed_rows,
     ]  # fmt: skip
     counts = literal(json.dumps(entry.counts))
+    checksums = literal(json.dumps(entry.checksums) if entry.checksums else None)
     database.execute(
         connection,
         "insert into audit.batches (run_id, batch_id, first_key, last_key, read_rows, loaded_rows, rejected_rows, "
-        f"collapsed_rows, counts, committed_at) values ({', '.join(map(literal, values))}, {counts}::jsonb, "
-        "clock_timestamp())",
+        f"collapsed_rows, counts, checksums, committed_at) values ({', '.join(map(literal, values))}, "
+        f"{counts}::jsonb, {checksums}::jsonb, clock_timestamp())",
     )
 
 
@@ -156,7 +189,8 @@ def enter_rejects(connection: Connection, run_id: int, batch_id: int, rejects: S
     table, seen = TABLES["audit.rejects"], TABLES["audit.sightings"]
     every = pl.concat(full)
     database.execute(connection, "create temporary table refused (like audit.rejects) on commit drop")
-    copy_frame(connection, every.unique("reject_key", maintain_order=True), table, relation=("pg_temp", "refused"))
+    for part in every.iter_slices(REJECTS_AT_ONCE):
+        copy_frame(connection, part, table, relation=("pg_temp", "refused"))
     database.execute(connection, "insert into audit.rejects select * from refused on conflict (reject_key) do nothing")
     sightings = every.group_by("reject_key").agg(copies=pl.len()).with_columns(run_id=run_id, batch_id=batch_id)
     typed = sightings.select(pl.col(name).cast(dtype) for name, dtype in seen.schema.items())

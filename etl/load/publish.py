@@ -56,16 +56,18 @@ def publish(
     """
     deadline = time.monotonic() + options.wait_s
     _await_older_snapshots(connection, _raise_fence(connection), deadline, run_id)
-    tables = [TABLES[name] for name in TABLES if name in target]
     attached = _attached(connection)
-    _align_loads(connection, tables, target)
+    # A table that the map does not name is emptied: an earlier publication is reinstated whole, without later zones.
+    tables = [table for name, table in TABLES.items() if name in target or name in attached]
+    aligned = _align_loads(connection, [table for table in tables if table.full_name in target], target)
     statements = [
         f"set local lock_timeout = {options.lock_timeout_ms}",
         f"lock table {', '.join('only ' + identifier(t.zone, t.name) for t in tables)} in access exclusive mode",
+        *aligned,  # in the same transaction: whoever reads such a load directly holds it up for as long as may be
         *(
             sql
             for table in tables
-            for sql in _switch(table, target[table.full_name], attached.get(table.full_name, []))
+            for sql in _switch(table, target.get(table.full_name), attached.get(table.full_name, []))
         ),
         _entry(run_id, kind, target),
         f"update audit.runs set status = 'published' where run_id = {run_id}",
@@ -91,8 +93,11 @@ def _attempt_until(
             return time.perf_counter() - began
 
 
-def _switch(table: Table, load_id: int, attached: Sequence[str]) -> list[str]:
-    parent, wanted = identifier(table.zone, table.name), load_relation(table, load_id)
+def _switch(table: Table, load_id: int | None, attached: Sequence[str]) -> list[str]:
+    parent = identifier(table.zone, table.name)
+    if load_id is None:
+        return [f"alter table {parent} detach partition {identifier(LOADS, old)}" for old in attached]
+    wanted = load_relation(table, load_id)
     if list(attached) == [wanted]:
         return []
     off = [f"alter table {parent} detach partition {identifier(LOADS, old)}" for old in attached if old != wanted]
@@ -122,8 +127,8 @@ def _attached(connection: Connection) -> dict[str, list[str]]:
     return attached
 
 
-def _align_loads(connection: Connection, tables: Sequence[Table], target: Mapping[str, int]) -> None:
-    """Every load to be attached has all columns of its parent; a column that it never had is null in its rows."""
+def _align_loads(connection: Connection, tables: Sequence[Table], target: Mapping[str, int]) -> list[str]:
+    """Statements that give every load to be attached all columns of its parent, null in the rows that never had it."""
     pairs = ", ".join(
         f"({literal(t.full_name)}, {literal(f'{LOADS}.{load_relation(t, target[t.full_name])}')})" for t in tables
     )
@@ -134,13 +139,10 @@ def _align_loads(connection: Connection, tables: Sequence[Table], target: Mappin
         "where a.attnum > 0 and not a.attisdropped and not exists (select from pg_attribute b "
         "where b.attrelid = to_regclass(w.child) and b.attname = a.attname and not b.attisdropped)",
     )
-    database.script(
-        connection,
-        [
-            f"alter table {identifier(*str(child).split('.', 1))} add column {identifier(name)} {sql_type}"
-            for child, name, sql_type in missing
-        ],
-    )
+    return [
+        f"alter table {identifier(*str(child).split('.', 1))} add column {identifier(name)} {sql_type}"
+        for child, name, sql_type in missing
+    ]
 
 
 def _raise_fence(connection: Connection) -> Fence:

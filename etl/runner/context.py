@@ -1,8 +1,10 @@
 """What the steps of a run share: the request, the run's place, and the parcel that a batch fills."""
 
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -17,7 +19,9 @@ from etl.load.lock import RunLock
 from etl.load.publish import PublishOptions
 from etl.phases import ZONE_OF, Phase
 from etl.report import TableCount
+from etl.runner.backup import NO_BACKUP, BackupOptions
 from etl.runner.params import Params
+from etl.runner.retry import PATIENT, RetryPolicy
 from etl.settings import GateSettings
 from etl.transform.staging import References
 from schemas import TABLES, Table, tables_of
@@ -41,6 +45,9 @@ class RunRequest:
     publish_options: PublishOptions
     params: Params
     config_hash: str
+    retry: RetryPolicy = PATIENT
+    checksums: bool = True
+    backup: BackupOptions = NO_BACKUP
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -83,7 +90,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A run under way."""
+    """A run under way. `holder`: (host, pid) of the process that the run belongs to; `stop`: no new try is begun."""
 
     request: RunRequest
     run_id: int
@@ -92,6 +99,8 @@ class Context:
     lock: RunLock
     executor: Executor
     pool: Pool
+    holder: tuple[str, int] | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def load_id(self) -> int:
@@ -135,13 +144,17 @@ def _keep_nothing(_name: str, _frame: pl.DataFrame) -> None:
 
 @dataclass(slots=True)
 class Parcel:
-    """All that one batch writes in its one transaction. `sink` gets each table's accepted rows as they are put."""
+    """All that one batch writes in its one transaction. `sink` gets each table's accepted rows as they are put.
+
+    `checksums`: by raw table, `rows` and `sum` of the source's rows as the source's database computed them.
+    """
 
     run_id: int
     batch_id: int
     sink: Callable[[str, pl.DataFrame], None] = _keep_nothing
     rejects: list[pl.DataFrame] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
+    checksums: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def tally(self, name: str) -> Tally:
         """The tally of a table, by ``zone.table``."""

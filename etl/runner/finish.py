@@ -1,19 +1,18 @@
 """The end of a run: key and index what was filled, prove it, publish it, and let go of what nobody needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
 
 from etl import database
-from etl.check import gates, reconcile
+from etl.check import checksum, reconcile
 from etl.database import Connection, Pool, identifier, literal
-from etl.errors import DatabaseFault, GateFailed, NotConserved
-from etl.load import ddl, ledger, publish
+from etl.errors import GateFailed, NotConserved
+from etl.load import ddl, ledger, publish, retention, seal
 from etl.report import Check, TableCount, failed
 from etl.runner.context import RunRequest, Tally
-from schemas import LOADS, TABLES, Table, tables_of
-
-LINE_NAMES = ("moneylines", "spreads", "totals")
+from etl.runner.gating import gate_input, judged
+from etl.runner.retry import RetryPolicy, patiently
+from schemas import LOADS, TABLES
 
 
 def tally_run(connection: Connection, run_id: int) -> dict[str, Tally]:
@@ -41,29 +40,34 @@ def seal_loads(
     request: RunRequest, run_id: int, relations: Mapping[str, str], *, executor: Executor, pool: Pool
 ) -> None:
     """Every load of the run has its keys, indexes, foreign keys and statistics."""
-    tables = request.tables()
-    list(executor.map(lambda table: _seal(table, run_id, pool), tables))
-    list(executor.map(lambda table: _refer(table, run_id, relations, pool), tables))
+    tables, policy = request.tables(), request.retry
+    list(executor.map(lambda table: _steadily(pool, policy, lambda c: seal.seal(c, table, run_id)), tables))
+    list(executor.map(lambda table: _steadily(pool, policy, lambda c: seal.refer(c, table, run_id, relations)), tables))
 
 
-def _seal(table: Table, run_id: int, pool: Pool) -> None:
-    with pool.lend() as connection:
-        # A tenth of the usual sample: readers filter by key, game and load, whose statistics that gives well enough.
-        database.execute(connection, "set default_statistics_target = 10")
-        database.script(connection, ddl.finish_load(table, run_id))
-        database.execute(connection, ddl.analyze_load(table, run_id))
+def _steadily(pool: Pool, policy: RetryPolicy, work: Callable[[Connection], None]) -> None:
+    def once() -> None:
+        with pool.lend() as connection:
+            work(connection)
 
-
-def _refer(table: Table, run_id: int, relations: Mapping[str, str], pool: Pool) -> None:
-    with pool.lend() as connection:
-        # One at a time: a key takes a lock on the table that it refers to, which others wait for.
-        for statement in ddl.reference_load(table, run_id, relations):
-            database.execute(connection, statement)
+    patiently(once, policy, told=lambda _: None)
 
 
 def prove(connection: Connection, counts: Sequence[TableCount], relations: Mapping[str, str]) -> list[Check]:
     """The conservation checks of a run; :func:`require` acts on them."""
     return [*reconcile.conservation_checks(counts), *reconcile.stored_checks(connection, counts, relations)]
+
+
+def prove_content(
+    connection: Connection, request: RunRequest, run_id: int, relations: Mapping[str, str]
+) -> list[Check]:
+    """The checks that what the run loaded and rejected is what the legacy summed; none where that is off."""
+    if not request.checksums or "raw_data" not in request.zones:
+        return []
+    database.execute(connection, "begin isolation level repeatable read read only")
+    checks = checksum.checksum_checks(connection, run_id, relations)
+    database.execute(connection, "commit")
+    return checks
 
 
 def require(checks: Sequence[Check], run_id: int) -> None:
@@ -90,41 +94,16 @@ def require(checks: Sequence[Check], run_id: int) -> None:
 
 def judge(connection: Connection, request: RunRequest, run_id: int, tallies: Mapping[str, Tally]) -> list[Check]:
     """The gates of the zones that the run wrote."""
-    given = _gate_input(connection, run_id, tallies)
-    checks: list[Check] = []
-    if "raw_data" in request.zones:
-        checks += gates.raw_gates(given, request.gates)
-    if "staging" in request.zones:
-        checks += gates.staging_gates(given, request.gates)
-    return checks
-
-
-def _gate_input(connection: Connection, run_id: int, tallies: Mapping[str, Tally]) -> gates.GateInput:
-    def total(zone: str, what: str, names: Sequence[str]) -> int:
-        return sum(int(getattr(tallies[f"{zone}.{n}"], what)) for n in names if f"{zone}.{n}" in tallies)
-
-    raw_names = [table.name for table in tables_of("raw_data") if table.one_to_one]
-    found = database.scalar(
-        connection, f"select sum(copies)::bigint from {ledger.refused(run_id, literal('no_market') + ' = table_name')}"
-    )
-    strays = int(found or 0)
-    games = unresolved = 0
+    strays = ledger.refused(run_id, literal("no_market") + " = table_name")
+    found = database.scalar(connection, f"select sum(copies)::bigint from {strays}")
+    unresolved = 0
     if "staging.games" in tallies:
-        games = tallies["staging.games"].loaded
         relation = identifier(LOADS, ddl.load_relation(TABLES["staging.games"], run_id))
         unresolved = _count(connection, f"{relation} where home_team_id is null or away_team_id is null")
-    return gates.GateInput(
-        run_id=run_id,
-        legacy_rows=total("raw_data", "read", raw_names) + strays,
-        raw_loaded=total("raw_data", "loaded", raw_names),
-        staging_read=total("staging", "read", LINE_NAMES),
-        staging_collapsed=total("staging", "collapsed", LINE_NAMES),
-        staging_rejected=total("staging", "rejected", LINE_NAMES),
-        staging_validated=total("staging", "validated", LINE_NAMES),
-        games=games,
-        games_unresolved=unresolved,
-        causes=_causes(connection, run_id),
+    given = gate_input(
+        run_id, tallies, strays=int(found or 0), games_unresolved=unresolved, causes=_causes(connection, run_id)
     )
+    return judged(request, given)
 
 
 def _count(connection: Connection, what: str) -> int:
@@ -150,39 +129,9 @@ def publish_run(connection: Connection, request: RunRequest, run_id: int) -> flo
     return publish.publish(connection, run_id=run_id, kind="publish", target=target, options=request.publish_options)
 
 
-def prune(connection: Connection, keep: int, *, run_id: int) -> list[str]:
-    """Drop loads that no kept publication needs; return their names. What cannot be had at once is left for later.
-
-    A load that another one descends from is kept by its foreign keys. Loads of unfinished runs older than the run
-    that was just published go too.
-    """
-    stale = database.rows(
-        connection,
-        f"with kept as (select map from audit.publications order by publication_id desc limit {keep + 1}) "
-        "select l.relation, l.table_name, l.load_id from audit.loads l where l.dropped_at is null "
-        f"and l.run_id < {run_id} and not exists (select from kept where (map->>l.table_name)::int = l.load_id)",
-    )
-    ordered = _children_first(stale)
-    # All at once where nobody is in the way, else one by one.
-    if len(ordered) > 1 and _drop(connection, ordered):
-        return [str(relation) for relation, _, _ in ordered]
-    return [str(row[0]) for row in ordered if _drop(connection, [row])]
-
-
-def _children_first(stale: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    order = {name: n for n, name in enumerate(TABLES)}
-    return sorted(stale, key=lambda row: -order.get(str(row[1]), 0))
-
-
-def _drop(connection: Connection, loads: Sequence[tuple[Any, ...]]) -> bool:
-    gone = ", ".join(f"({literal(name)}, {load_id})" for _, name, load_id in loads)
-    drops = [f"drop table if exists {identifier(LOADS, relation)}" for relation, _, _ in loads]
-    entered = f"update audit.loads set dropped_at = now() where (table_name, load_id) in ({gone})"
-    try:
-        database.script(connection, ["set local lock_timeout = 100", *drops, entered])
-    except DatabaseFault:
-        return False
-    return True
+def prune(connection: Connection, keep: int) -> list[str]:
+    """Loads that nobody needs any more are dropped; return what was done, in sentences for people."""
+    return retention.prune(connection, keep=keep).notices()
 
 
 def load_relations(request: RunRequest, run_id: int, published: Mapping[str, int]) -> dict[str, str]:

@@ -1,37 +1,30 @@
 """One run from its lock to its publication."""
 
-import os
-import socket
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from etl import database
-from etl.analyze import Analysis, analyze
-from etl.check.reconcile import source_check
+from etl.analyze import Analysis
 from etl.database import Connection, Pool
-from etl.errors import EtlError, Exit, Interrupted
-from etl.events import Notice, Observer, PhaseFinished, PhaseStarted, RunStarted
-from etl.extract.legacy import LegacySource, open_legacy
-from etl.extract.plan import Batch
-from etl.extract.snapshot import open_snapshot
-from etl.extract.source import Source, plan_by_game, plan_by_line, total_lines
-from etl.extract.zone import open_zone
-from etl.load import ddl, ledger
+from etl.errors import DatabaseFault, DatabaseUnreachable, EtlError, Exit, Interrupted
+from etl.events import Notice, Observer, RunStarted, Silent
+from etl.load import ddl, ledger, standing
 from etl.load.lock import RunLock, hold_lock
-from etl.phases import Phase
-from etl.report import Check, RunReport, now, to_json
+from etl.report import RunReport, now, to_json
 from etl.runner import finish
-from etl.runner.batches import run_batches, write_batch
-from etl.runner.context import Context, Reference, RunRequest, Tally
-from etl.runner.reference import make_reference
-from etl.runner.steps import batch_work
-from schemas import contracts_hash
+from etl.runner.backup import after_publication, before_run
+from etl.runner.basis import enter_basis
+from etl.runner.context import RunRequest
+from etl.runner.facts import facts_of, holder
+from etl.runner.fill import Progress, fill
+from etl.runner.resume import reopen
+from etl.runner.retry import RetryPolicy, patiently
+from etl.runner.sessions import require_whole_sessions
 
-WORTH_A_BATCH_ROWS = 40_000  # a batch costs about half a second whatever it holds: fewer lines are not divided
+Step = Callable[[Connection], None]
+Filling = Callable[[RunRequest, Progress, Observer, RunLock, Pool], None]
+_LAST_WORDS = RetryPolicy(attempts=2, base_s=0.5, max_s=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +34,6 @@ class RunOutcome:
     report: RunReport
     analysis: Analysis | None
     error: EtlError | None
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What a run knows about itself so far; the report is made of it whether the run succeeds or not."""
-
-    run_id: int
-    began: float
-    started_at: str
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    relations: dict[str, str] = field(default_factory=dict)
-    checks: list[Check] = field(default_factory=list)
-    analysis: Analysis | None = None
-    published: bool = False
-    published_s: float = 0.0
 
 
 def run(request: RunRequest, observer: Observer) -> RunOutcome:
@@ -68,137 +46,106 @@ def run(request: RunRequest, observer: Observer) -> RunOutcome:
         DatabaseUnreachable: a database cannot be reached.
         PermissionMissing: the target's role may not do what a run needs.
         ForeignObject: a table that is not ours stands where ours should be.
+        ConfigurationError: a pooler takes sessions apart.
+        BackupFailed: a backup that settings ask for before the run could not be taken.
     """
     with hold_lock(request.target_url) as lock, database.session(request.target_url, autocommit=True) as connection:
+        require_whole_sessions(request.target_url)
+        before_run(connection, request.target_url, request.backup, observer)
         ddl.ensure_target(connection)
-        run_id = ledger.begin_run(connection, _facts(request))
-        progress = _Progress(run_id, time.perf_counter(), now().isoformat())
-        places = database.redacted(request.legacy_url), database.redacted(request.target_url)
-        observer.emit(RunStarted(run_id, request.phases, *places))
-        pool = database.Pool(request.target_url, name=f"etl run {run_id}")
-        outcome: RunOutcome | None = None
-        try:
-            _fill(request, progress, connection, observer, lock, pool)
-            _prove(request, progress, connection)
-            _publish(request, progress, connection, observer)
-            outcome = _ended(connection, request, progress, None)
-        except EtlError as error:
-            outcome = _ended(connection, request, progress, error)
-        except KeyboardInterrupt:
-            stopped = Interrupted(f"run {run_id} was interrupted; readers saw nothing of it", next_step="etl run")
-            outcome = _ended(connection, request, progress, stopped)
-        finally:
-            pool.close()
-            if outcome is None:
-                # A fault of ours goes on as the traceback it is; the ledger must not call the run alive.
-                fault = EtlError("stopped by a fault of etl itself")
-                _ended(connection, request, progress, fault)
+        run_id = ledger.begin_run(connection, facts_of(request))
+        enter_basis(connection, run_id, request.params)
+        return _backed_up(request, _carry_out(request, run_id, lock, observer), observer)
+
+
+def resume_run(request: RunRequest, run_id: int, observer: Observer) -> RunOutcome:
+    """Go on with a run that was interrupted, died or failed, and finish it as :func:`run` does.
+
+    What is in and still as the source has it stays; what has changed there is done again; what came is added.
+
+    Raises:
+        ResumeRefused: the run has come to its end, or is not what `request` asks for; nothing was touched.
+        LockHeld, DatabaseUnreachable, PermissionMissing, ForeignObject: as :func:`run`.
+    """
+    with hold_lock(request.target_url) as lock, database.session(request.target_url, autocommit=True) as connection:
+        require_whole_sessions(request.target_url)
+        before_run(connection, request.target_url, request.backup, observer)
+        ddl.ensure_target(connection)
+        reopen(connection, request, run_id, holder=holder())
+        return _backed_up(request, _carry_out(request, run_id, lock, observer), observer)
+
+
+def finish_run(request: RunRequest, run_id: int, lock: RunLock, observer: Observer, *, filling: Filling) -> RunOutcome:
+    """Carry out a run that has its number and fills its loads in a way of its own.
+
+    `filling` leaves the loads keyed and indexed, and tallies, relations and read checks in the progress.
+    """
+    return _backed_up(request, _carry_out(request, run_id, lock, observer, filling), observer)
+
+
+def _carry_out(
+    request: RunRequest, run_id: int, lock: RunLock, observer: Observer, filling: Filling = fill
+) -> RunOutcome:
+    """Everything between the run's number and its outcome. No session is relied on: a server may restart meanwhile."""
+    progress = Progress(run_id, time.perf_counter(), now().isoformat())
+    places = database.redacted(request.legacy_url), database.redacted(request.target_url)
+    observer.emit(RunStarted(run_id, request.phases, *places))
+    pool = database.Pool(request.target_url, name=standing.session_name(run_id))
+    outcome: RunOutcome | None = None
+    try:
+        filling(request, progress, observer, lock, pool)
+        _steadily(lambda connection: _prove(request, progress, connection), request.retry, observer, pool)
+        lock.ensure()
+        _steadily(lambda connection: _publish(request, progress, connection, observer), request.retry, observer, pool)
+        outcome = _ended(pool, request, progress, None)
+    except EtlError as error:
+        outcome = _ended(pool, request, progress, _with_way_on(error, run_id))
+    except KeyboardInterrupt:
+        stopped = Interrupted(
+            f"run {run_id} was interrupted; readers saw nothing of it", next_step=f"etl run --resume {run_id}"
+        )
+        outcome = _ended(pool, request, progress, stopped)
+    finally:
+        if outcome is None:
+            # A fault of ours goes on as the traceback it is; the ledger must not call the run alive.
+            _ended(pool, request, progress, EtlError("stopped by a fault of etl itself"))
+        pool.close()
+    return outcome
+
+
+def _backed_up(request: RunRequest, outcome: RunOutcome, observer: Observer) -> RunOutcome:
+    """The outcome, once the backup is taken that settings ask for after a publication; without it, an error."""
+    if not outcome.report.published:
         return outcome
+    run_id = outcome.report.run_id
+    error: EtlError | None = None
+    try:
+        after_publication(request.target_url, run_id, request.backup, observer)
+    except EtlError as failed:
+        error = failed
+    except KeyboardInterrupt:
+        error = Interrupted(f"run {run_id} is published, but its backup was interrupted", next_step="etl backup")
+    return replace(outcome, error=outcome.error or error)
 
 
-def _facts(request: RunRequest) -> ledger.RunFacts:
-    return ledger.RunFacts(
-        phases=tuple(request.phases),
-        layout=request.layout.name,
-        code_version=version("etl"),
-        contracts_hash=contracts_hash(),
-        config_hash=request.config_hash,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-    )
+def _steadily(step: Step, policy: RetryPolicy, observer: Observer, pool: Pool) -> None:
+    """Do a step on a session of the pool, and on another where that one was lost. It must be safe to do twice."""
+
+    def once() -> None:
+        with pool.lend() as connection:
+            step(connection)
+
+    patiently(once, policy, told=lambda text: observer.emit(Notice(text, "warning")))
 
 
-@contextmanager
-def _open_source(request: RunRequest, published: Mapping[str, int]) -> Iterator[Source]:
-    """The legacy, or the published zone before the first one that the run writes."""
-    if request.zones[0] == "raw_data":
-        with open_snapshot(request.legacy_url) as snapshot:
-            yield open_legacy(snapshot, request.layout, refuse_unmapped=request.refuse_unmapped)
-    else:
-        zone = "raw_data" if request.zones[0] == "staging" else "staging"
-        with open_snapshot(request.target_url) as snapshot:
-            yield open_zone(snapshot, zone, ledger.relations(published))
+def _with_way_on(error: EtlError, run_id: int) -> EtlError:
+    """The error, saying how the run is finished where it does not say so itself."""
+    if isinstance(error, DatabaseUnreachable | DatabaseFault):
+        error.next_step = f"mend the cause, then: etl run --resume {run_id}"
+    return error
 
 
-def _fill(
-    request: RunRequest, progress: _Progress, connection: Connection, observer: Observer, lock: RunLock, pool: Pool
-) -> None:
-    """Every row of the request's zones is in its load table, committed batch by batch."""
-    published = ledger.current_map(connection)
-    with _open_source(request, published) as source, ThreadPoolExecutor(request.workers, "batch") as executor:
-        context = Context(request, progress.run_id, source, observer, lock, executor, pool)
-        ledger.set_snapshot(connection, progress.run_id, source.snapshot.taken_at)
-        # Analysis is the server's work; the small tables are read, resolved and written meanwhile.
-        analysis = executor.submit(_analyze, request, source, observer)
-        ledger.create_loads(connection, progress.run_id, request.tables())
-        made: list[Reference] = []
-        write_batch(context, 0, lambda parcel: made.append(make_reference(context, parcel)))
-        reference = made[0]
-        progress.analysis = analysis.result()
-        batches = _plan(context, reference)
-        began = time.perf_counter()
-        phases = [phase for phase in request.phases if phase is not Phase.ANALYZE]
-        for phase in phases:
-            observer.emit(PhaseStarted(phase, total_lines(batches)))
-        run_batches(context, batches, batch_work(context, reference))
-        for phase in phases:
-            observer.emit(PhaseFinished(phase, total_lines(batches), time.perf_counter() - began))
-        progress.tallies = finish.tally_run(connection, progress.run_id)
-        progress.checks += _source_checks(context, progress.tallies)
-    # NOTE: the snapshot is released before anything is published: where legacy and target are one database, a
-    # publication would have to wait for it.
-    progress.relations = finish.load_relations(request, progress.run_id, published)
-    with ThreadPoolExecutor(request.workers, "seal") as executor:
-        finish.seal_loads(request, progress.run_id, progress.relations, executor=executor, pool=pool)
-
-
-def _analyze(request: RunRequest, source: Source, observer: Observer) -> Analysis | None:
-    if Phase.ANALYZE not in request.phases or not isinstance(source, LegacySource):
-        return None
-    observer.emit(PhaseStarted(Phase.ANALYZE, None))
-    began = time.perf_counter()
-    analysis = analyze(source, rows_per_s=request.rows_per_s, batch_rows=request.batch_rows)
-    observer.emit(PhaseFinished(Phase.ANALYZE, analysis.rows, time.perf_counter() - began))
-    return analysis
-
-
-def _plan(context: Context, reference: Reference) -> list[Batch]:
-    """Even batches of at most `batch_rows` lines, and at least one for each worker where there is enough to do."""
-    size = context.request.batch_rows
-    if context.request.zones == ("raw_data",):
-        return plan_by_line(context.source, batch_rows=size)
-    batches = plan_by_game(context.source, reference.game_map, batch_rows=size)
-    even = max(WORTH_A_BATCH_ROWS, -(-total_lines(batches) // context.request.workers))
-    return batches if even >= size else plan_by_game(context.source, reference.game_map, batch_rows=even)
-
-
-def _source_checks(context: Context, tallies: Mapping[str, Tally]) -> list[Check]:
-    """What was read of each table against what its source holds in the snapshot."""
-    first = context.request.zones[0]
-    wanted = {name: table for name, table in context.source.tables.items() if name in _read_tables(context)}
-    parts = [f"select {database.literal(name)}, ({table.count()})" for name, table in wanted.items()]
-    held = {str(name): int(rows) for name, rows in context.source.snapshot.rows(" union all ".join(parts))}
-    return [
-        source_check(first, name, in_source=rows, read=tallies.get(_reader(first, name), Tally()).read)
-        for name, rows in held.items()
-    ]
-
-
-def _read_tables(context: Context) -> tuple[str, ...]:
-    """The source's tables that are read one to one into the first zone that the run writes."""
-    one_to_one = {table.name for table in context.request.tables() if table.one_to_one}
-    return tuple(name for name in context.source.tables if _target_name(context.request.zones[0], name) in one_to_one)
-
-
-def _target_name(zone: str, source_table: str) -> str:
-    return source_table.removesuffix("_raw") if zone == "staging" else source_table
-
-
-def _reader(zone: str, source_table: str) -> str:
-    return f"{zone}.{_target_name(zone, source_table)}"
-
-
-def _prove(request: RunRequest, progress: _Progress, connection: Connection) -> None:
+def _prove(request: RunRequest, progress: Progress, connection: Connection) -> None:
     """The run's checks are made, entered and passed.
 
     Raises:
@@ -206,7 +153,8 @@ def _prove(request: RunRequest, progress: _Progress, connection: Connection) -> 
         GateFailed: a threshold is not reached, and gates are not skipped.
     """
     counts = finish.counts_of(request, progress.tallies)
-    progress.checks += finish.prove(connection, counts, progress.relations)
+    progress.checks = [*progress.read_checks, *finish.prove(connection, counts, progress.relations)]
+    progress.checks += finish.prove_content(connection, request, progress.run_id, progress.relations)
     if request.validate:
         progress.checks += finish.judge(connection, request, progress.run_id, progress.tallies)
     ledger.set_loaded(connection, progress.run_id, {f"{c.zone}.{c.table}": c.loaded for c in counts})
@@ -214,19 +162,22 @@ def _prove(request: RunRequest, progress: _Progress, connection: Connection) -> 
     finish.require(progress.checks, progress.run_id)
 
 
-def _publish(request: RunRequest, progress: _Progress, connection: Connection, observer: Observer) -> None:
+def _publish(request: RunRequest, progress: Progress, connection: Connection, observer: Observer) -> None:
     """Readers see the run; loads that no kept publication needs are gone."""
-    ledger.end_run(connection, progress.run_id, status="filled", message="filled, not published", report=None)
-    if not request.publish:
-        return
-    progress.published_s = finish.publish_run(connection, request, progress.run_id)
+    # A session that was lost as it committed may have published already.
+    if standing.stored_run(connection, progress.run_id).status != "published":
+        ledger.end_run(
+            connection, progress.run_id, status="filled", message="filled, not published", report=None, holder=holder()
+        )
+        if not request.publish:
+            return
+        progress.published_s = finish.publish_run(connection, request, progress.run_id)
     progress.published = True
-    dropped = finish.prune(connection, request.publish_options.keep, run_id=progress.run_id)
-    if dropped:
-        observer.emit(Notice(f"{len(dropped)} tables of older loads were dropped"))
+    for notice in finish.prune(connection, request.publish_options.keep):
+        observer.emit(Notice(notice))
 
 
-def _ended(connection: Connection, request: RunRequest, progress: _Progress, error: EtlError | None) -> RunOutcome:
+def _ended(pool: Pool, request: RunRequest, progress: Progress, error: EtlError | None) -> RunOutcome:
     """The run's end, entered in the ledger as far as the database still answers."""
     report = RunReport(
         run_id=progress.run_id,
@@ -238,20 +189,26 @@ def _ended(connection: Connection, request: RunRequest, progress: _Progress, err
         published=progress.published,
         message=error.message if error else "",
         started_at=progress.started_at,
-        details={"publish_lock_seconds": round(progress.published_s, 4)} if progress.published else {},
+        details=progress.details
+        | ({"publish_lock_seconds": round(progress.published_s, 4)} if progress.published else {}),
     )
-    try:
+
+    def enter(connection: Connection) -> None:
+        text = to_json(report.as_dict())
         ledger.end_run(
-            connection, progress.run_id, status=report.status, message=report.message, report=to_json(report.as_dict())
+            connection, progress.run_id, status=report.status, message=report.message, report=text, holder=holder()
         )
+
+    try:
+        _steadily(enter, _LAST_WORDS, Silent(), pool)
     except EtlError as second:
         error = error or second
     return RunOutcome(report, progress.analysis, error)
 
 
-def _status(progress: _Progress, error: EtlError | None) -> str:
+def _status(progress: Progress, error: EtlError | None) -> str:
     if progress.published:
         return "published"
     if error is None or error.exit_code == Exit.UNPUBLISHED:
         return "filled"
-    return "interrupted" if error.exit_code == Exit.INTERRUPTED else "failed"
+    return "interrupted" if error.exit_code in (Exit.INTERRUPTED, Exit.LOCKED) else "failed"

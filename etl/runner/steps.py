@@ -11,7 +11,7 @@ from etl.extract.plan import Batch
 from etl.extract.source import read_batch
 from etl.phases import Phase
 from etl.runner.context import Context, Parcel, Reference
-from etl.runner.rawzone import raw_lines
+from etl.runner.rawzone import raw_lines, summed
 from etl.transform import curated, games, splits, staging, steps
 from etl.transform.rules import Rule
 
@@ -24,16 +24,17 @@ def batch_work(context: Context, reference: Reference) -> Callable[[Batch, Parce
     """The function that does one batch of the run, without writing it."""
 
     def work(batch: Batch, parcel: Parcel) -> None:
-        frames = read_batch(context.source, batch)
-        if isinstance(context.source, LegacySource):
-            frames = raw_lines(context.source, frames, parcel)
-        else:
-            frames = {name: frames.get(name, _nothing(context, name)) for name in context.source.line_tables}
-        if context.writes(Phase.STAGING):
-            frames = stage(context, reference, batch, frames, parcel)
-        if context.writes(Phase.CURATED):
-            frames = frames if context.writes(Phase.STAGING) else _published(context, batch, frames)
-            curate(context, reference, frames, parcel)
+        with summed(context, context.source, batch.predicate, parcel):
+            frames = read_batch(context.source, batch)
+            if isinstance(context.source, LegacySource):
+                frames = raw_lines(context.source, frames, parcel)
+            else:
+                frames = {name: frames.get(name, _nothing(context, name)) for name in context.source.line_tables}
+            if context.writes(Phase.STAGING):
+                frames = stage(context, reference, batch, frames, parcel)
+            if context.writes(Phase.CURATED):
+                frames = frames if context.writes(Phase.STAGING) else _published(context, batch, frames)
+                curate(context, reference, frames, parcel)
 
     return work
 

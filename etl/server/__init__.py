@@ -7,15 +7,18 @@ the temporary folder between all users of a machine, and gives a server that rec
 
 from etl.server.door import Server, ServerStatus, default_home, ensure_running, status, stop, url
 from etl.server.options import ServerOptions
+from etl.server.pgtools import Tools, find_tools
 from etl.server.programs import client_program
 
 __all__ = [
     "Server",
     "ServerOptions",
     "ServerStatus",
+    "Tools",
     "client_program",
     "default_home",
     "ensure_running",
+    "find_tools",
     "status",
     "stop",
     "url",

@@ -30,6 +30,12 @@ def client_program(name: str) -> Path:
     return program
 
 
+def client_folders() -> list[Path]:
+    """The folders of client programs that the wheel brings, of every version; none without the wheel."""
+    found = importlib.util.find_spec(_PACKAGE)
+    return [] if found is None or found.origin is None else sorted(Path(found.origin).parent.glob("pginstall*/bin"))
+
+
 def server_programs(account: Account, copies: Path) -> Path:
     """The folder of programs that `account` can run: the wheel's own, or a copy of them below `copies`.
 

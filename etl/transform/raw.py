@@ -10,6 +10,8 @@ from schemas import TABLES, Table
 
 UNFIT_RULE = "unfit_value"
 UNFIT_SENTENCE = "a value cannot be carried (NaN, infinite, out of range): its text is under `unfit` in the row"
+UNMAPPED_RULE = "unmapped_value"
+UNMAPPED_SENTENCE = "a value stands in a column of another market: it is under `unmapped` in the row"
 _SIDES = {
     "moneylines_raw": ("moneyline", (("home", None, "home_ml"), ("away", None, "away_ml"))),
     "spreads_raw": ("spread", (("home", 1, "home_spread_price"), ("away", -1, "away_spread_price"))),
@@ -19,11 +21,19 @@ _LINE_COLUMN = {"spreads_raw": "spread_line", "totals_raw": "total_line"}
 
 
 def typed(
-    lf: pl.LazyFrame, table: Table, *, load_id: int, batch_id: int, source_table: str, extracted_at: datetime
+    lf: pl.LazyFrame,
+    table: Table,
+    *,
+    load_id: int,
+    batch_id: int,
+    source_table: str,
+    extracted_at: datetime,
+    refuse_unmapped: bool = False,
 ) -> pl.LazyFrame:
     """The rows as read, in the contract's columns and types, plus `unfit` and `broken_rules`.
 
-    Row count: unchanged. A row with a value that the path could not carry breaks the rule `unfit_value`.
+    Row count: unchanged. A row with a value that the path could not carry breaks the rule `unfit_value`; with
+    `refuse_unmapped`, one with a value that has no column of its own breaks `unmapped_value`.
     """
     lineage = {
         "load_id": pl.lit(load_id),
@@ -32,13 +42,14 @@ def typed(
         "extracted_at": pl.lit(extracted_at),
     }
     columns = [lineage.get(name, pl.col(name)).cast(dtype).alias(name) for name, dtype in table.schema.items()]
-    return lf.select(*columns, "unfit", broken_rules=expr_unfit_rules())
+    return lf.select(*columns, "unfit", broken_rules=expr_unfit_rules(refuse_unmapped=refuse_unmapped))
 
 
-def expr_unfit_rules() -> pl.Expr:
-    """List(String): the rule that a row with an unfit value breaks, or nothing."""
-    rule = pl.when(pl.col("unfit").is_not_null()).then(pl.lit(UNFIT_RULE))
-    return pl.concat_list(rule).list.drop_nulls()
+def expr_unfit_rules(*, refuse_unmapped: bool = False) -> pl.Expr:
+    """List(String): the rules that a row breaks by what it was read with, or nothing."""
+    refused = [("unfit", UNFIT_RULE), *([("unmapped", UNMAPPED_RULE)] if refuse_unmapped else [])]
+    rules = [pl.when(pl.col(name).is_not_null()).then(pl.lit(rule)) for name, rule in refused]
+    return pl.concat_list(rules).list.drop_nulls()
 
 
 def betting_lines(raw: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:

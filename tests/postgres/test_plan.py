@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from etl import database
 from etl.extract.plan import LineRange, homeless, plan_games, plan_lines, ranges_query
+from etl.extract.replan import _uncovered, from_plain, to_plain
 
 TABLES = ("moneylines_raw", "totals_raw")
 IDS = st.integers(-5, 40)
@@ -133,3 +134,39 @@ def test_a_range_of_lines_is_a_batch_of_the_tables_that_it_feeds():
     ]
     assert made[0].predicate == dict.fromkeys(("a", "b"), "(x or y) and id between 1 and 9")
     assert made[1].predicate == {"c": "(x or y) and id between 1 and 5"}
+
+
+LINE_IDS = st.lists(st.integers(1, 60), unique=True, max_size=30)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(old=LINE_IDS, new=LINE_IDS, later=LINE_IDS, batch_rows=st.integers(1, 9))
+def test_a_plan_and_its_additions_read_every_line_once_however_it_came(connection, old, new, later, batch_rows):
+    batches, lines = [], set()
+    for came in (old, new, later):
+        lines |= set(came)
+        batches += added_batches(connection, lines, batches, batch_rows)
+    taken_by = [set(matching(connection, lines, batch.predicate["totals_raw"])) for batch in batches]
+    assert sorted(line for ids in taken_by for line in ids) == sorted(lines)
+    assert matching(connection, lines, _uncovered(batches, "totals_raw")) == []
+
+
+def added_batches(connection, lines, batches, batch_rows):
+    """What :func:`plan_rest` makes of lines that no batch reads yet; at first of all, as `plan_by_line` does."""
+    condition = _uncovered(batches, "totals_raw") if batches else "true"
+    found = database.rows(connection, ranges_query(f"({values(lines)}) l", "true", condition, batch_rows))
+    ranges = [LineRange(("totals_raw",), *found_range) for found_range in found]
+    return plan_lines(ranges, condition=condition, first_batch=len(batches) + 1)
+
+
+def matching(connection, lines, condition):
+    return [line for (line,) in database.rows(connection, f"select id from ({values(lines)}) l where {condition}")]
+
+
+def values(lines):
+    return f"select id from unnest({database.literal(sorted(lines))}::int[]) l(id)"
+
+
+def test_a_plan_is_the_same_after_it_was_stored():
+    made = plan({1: 45, 2: 44, None: 3, 9: 4}, {1: 1, 2: 2, 9: 1}, batch_rows=50)
+    assert from_plain(to_plain(made)) == made

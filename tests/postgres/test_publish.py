@@ -2,20 +2,25 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from etl import database
 from etl.errors import ConfigurationError, ReadersInTheWay
 from etl.load.publish import PublishOptions
 from etl.runner.switch import publish_filled, roll_back
-from schemas import TABLES, tables_of
+from schemas import TABLES, Column, tables_of
 from tests import runs
-from tests.runs import attached, content, published, scalar
+from tests.runs import attached, content, published, rows, scalar
 from tests.servers import execute
 
 OPTIONS = PublishOptions(wait_s=5, lock_timeout_ms=100, keep=2)
 LINES = TABLES["raw_data.moneylines_raw"]
+STEAM_RANK = Column(
+    "steam_rank", pl.Int32(), "integer", nullable=True, meaning="", unit="", null_means="", source="", rules=()
+)
 RAW = tables_of("raw_data")
 FILLED = "select exists (select from audit.runs where run_id = 2 and status = 'filled')"
 COUNT = f"select count(*) from {LINES.full_name}"
@@ -143,6 +148,8 @@ def test_views_and_grants_survive(place):
         with database.session(place, autocommit=True) as reader:
             database.execute(reader, "set role publish_reader")
             assert database.scalar(reader, COUNT) == before - 1
+            roll_back(place, None, options=OPTIONS)
+            assert database.scalar(reader, COUNT) == scalar(place, "select count(*) from public.lines") == before
     finally:
         execute(place, "drop owned by publish_reader", "drop role publish_reader")
 
@@ -153,10 +160,10 @@ def test_rollback_gives_the_earlier_rows_and_forward_again(place):
     reload(place)
     after = content(place, LINES)
     assert len(after) == len(before) - 1
-    assert roll_back(place, None, options=OPTIONS)[0] == 1
+    assert roll_back(place, None, options=OPTIONS).run_id == 1
     assert content(place, LINES) == before
     assert attached(place) == shows(1)
-    assert roll_back(place, 2, options=OPTIONS)[0] == 2
+    assert roll_back(place, 2, options=OPTIONS).run_id == 2
     assert content(place, LINES) == after
     kinds = runs.rows(place, "select run_id, kind from audit.publications order by publication_id")
     assert kinds == [(1, "publish"), (2, "publish"), (1, "rollback"), (2, "rollback")]
@@ -200,6 +207,33 @@ def test_an_older_load_gets_the_columns_that_it_never_had_when_it_is_published_a
     before = content(place, LINES)
     reload(place)
     execute(place, "alter table loads.raw_data_moneylines_raw_1 drop column unmapped, drop column source")
-    assert roll_back(place, 1, options=OPTIONS)[0] == 1
+    assert roll_back(place, 1, options=OPTIONS).run_id == 1
     assert attached(place) == shows(1)
     assert scalar(place, f"select count(*) from {LINES.full_name} where source is null") == len(before)
+
+
+def test_a_contract_that_grew_between_two_publications_stands_in_no_way_there_or_back(place, monkeypatch):
+    legacy, rank = "curated.betting_lines_unified", "select count(steam_rank), sum(steam_rank)::int"
+    old = content(place, LINES)
+    execute(
+        place,
+        f"create view public.lines as select * from {LINES.full_name}",
+        f"alter table {legacy} add column steam_rank int",
+        f"update {legacy} set steam_rank = 7 where id <= 3",
+    )
+    with monkeypatch.context() as newer:
+        newer.setitem(TABLES, LINES.full_name, replace(LINES, columns=(*LINES.columns, STEAM_RANK)))
+        reload(place)
+        assert scalar(place, f"select count(*) from {LINES.full_name} where unmapped is not null") == 0
+        new = content(place, LINES)
+        assert rows(place, f"{rank} from {LINES.full_name}") == [(3, 21)]
+        assert roll_back(place, None, options=OPTIONS).run_id == 1
+        assert rows(place, f"{rank} from {LINES.full_name}") == [(0, None)]
+        assert sorted(line.replace(', "steam_rank": null', "") for line in content(place, LINES)) == old
+        assert roll_back(place, 2, options=OPTIONS).run_id == 2
+        assert content(place, LINES) == new
+    # The older code, which knows no such column, can go back and forth too: nothing but loads is switched.
+    assert roll_back(place, 1, options=OPTIONS).run_id == 1
+    assert scalar(place, "select count(*) from public.lines") == scalar(place, COUNT) == len(old)
+    assert roll_back(place, 2, options=OPTIONS).run_id == 2
+    assert content(place, LINES) == new

@@ -1,8 +1,19 @@
-"""DSNs, SQL literals and the words of errors."""
+"""DSNs, SQL literals, the words of errors, and which of them may pass."""
 
+import adbc_driver_manager as adbc
 import pytest
 
-from etl.database import database_name, identifier, literal, plain_message, redacted, with_parameters
+from etl.database import (
+    _connect_error,
+    _statement_error,
+    database_name,
+    identifier,
+    literal,
+    plain_message,
+    redacted,
+    with_parameters,
+)
+from etl.errors import DatabaseFault, DatabaseUnreachable, PermissionMissing
 
 SOCKET = "postgresql://u@/db?host=/tmp/a%20b"
 
@@ -99,3 +110,43 @@ def test_the_database_that_a_dsn_names(url, name):
 )
 def test_an_error_is_told_in_the_words_of_the_server(text, message):
     assert plain_message(RuntimeError(text)) == message
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "kind", "is_transient"),
+    [
+        ("40001", "ERROR:  could not serialize access", DatabaseFault, True),
+        ("40P01", "ERROR:  deadlock detected", DatabaseFault, True),
+        ("53300", "ERROR:  too many connections", DatabaseFault, True),
+        ("57P01", "FATAL:  terminating connection due to administrator command", DatabaseUnreachable, True),
+        ("57P03", "FATAL:  the database system is starting up", DatabaseUnreachable, True),
+        ("57P04", "FATAL:  database was dropped", DatabaseUnreachable, False),
+        ("08006", "ERROR:  connection failure", DatabaseUnreachable, True),
+        (None, "IO: Error writing tuple field data: server closed the connection", DatabaseUnreachable, True),
+        (None, "IO: Failed to prepare query: no connection to the server", DatabaseUnreachable, True),
+        ("P0001", "ERROR:  no connection to the moon", DatabaseFault, False),
+        ("23505", "ERROR:  duplicate key", DatabaseFault, False),
+        ("53100", "ERROR:  could not extend file: No space left on device", DatabaseFault, False),
+        ("42501", "ERROR:  permission denied", PermissionMissing, False),
+    ],
+)
+def test_what_may_well_succeed_a_little_later(state, words, kind, is_transient):
+    raised = adbc.OperationalError(words, status_code=adbc.AdbcStatusCode.IO, sqlstate=state)
+    error = _statement_error("select 1", raised)
+    assert (type(error), error.is_transient) == (kind, is_transient)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_transient"),
+    [
+        ('FATAL:  password authentication failed for user "u"', False),
+        ('FATAL:  database "x" does not exist', False),
+        ("FATAL:  sorry, too many clients already", True),
+        ("FATAL:  the database system is shutting down", True),
+        ('connection to server on socket "/tmp/x" failed: No such file or directory', True),
+        ("connection to server failed: Connection refused", True),
+    ],
+)
+def test_no_session_now_may_mean_one_later(words, is_transient):
+    raised = adbc.OperationalError(words, status_code=adbc.AdbcStatusCode.IO)
+    assert _connect_error("postgresql://u@h/x", raised).is_transient == is_transient

@@ -5,6 +5,7 @@ import pytest
 from etl import runner
 from etl.errors import LegacyMismatch
 from etl.extract.layout import LINE_TABLES, REFERENCE_TABLES, columns_query, resolve, source_columns
+from etl.rowhash import compared_columns
 from schemas import tables_of
 
 LAYOUTS = ("unified", "core_betting")
@@ -87,8 +88,26 @@ def test_the_other_layout_is_not_mistaken_for_this_one(unified):
 def test_unknown_columns_are_kept_as_json(unified):
     found = [*columns(unified), ("curated.sportsbooks", "mood", "text"), ("curated.sportsbooks", 'we"ird', "money")]
     select = resolve(unified, found, refuse_unmapped=False)["sportsbooks_raw"].select
-    assert """jsonb_build_object('mood', l."mood", 'we"ird', l."we""ird")""" in select
+    assert """('mood', to_jsonb(l."mood"), l."mood" is not null)""" in select
+    assert """('we"ird', to_jsonb(l."we""ird"), l."we""ird" is not null)""" in select
     assert 'num_nonnulls(l."mood", l."we""ird") > 0' in select
+
+
+@pytest.mark.parametrize("name", ["load_id", "batch_id", "source_table", "extracted_at", "unmapped", "unfit"])
+def test_a_column_that_is_called_like_our_own_is_unknown(unified, name):
+    found = [*columns(unified), ("curated.sportsbooks", name, "text")]
+    assert f'num_nonnulls(l."{name}") > 0' in resolve(unified, found, refuse_unmapped=False)["sportsbooks_raw"].select
+    with pytest.raises(LegacyMismatch, match=f"curated.sportsbooks.{name}"):
+        resolve(unified, found, refuse_unmapped=True)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_column_that_the_layout_replaces_is_kept_beside_it(keep):
+    core = runner.load_layout("core_betting")
+    found = [*columns(core), ("core_betting.betting_lines_totals", "market_type", "text")]
+    source = resolve(core, found, refuse_unmapped=False, keep_replaced=keep)["totals_raw"]
+    assert ('num_nonnulls(l."market_type") > 0' in source.select) is keep
+    assert "('totals')" in selected(source, "market_type")
 
 
 def test_unknown_columns_are_refused_where_that_is_wanted(unified):
@@ -132,7 +151,7 @@ def test_an_integer_that_is_too_wide_is_set_aside_and_a_narrow_one_is_widened(un
         (
             "created_at",
             "timestamp with time zone",
-            "(l.\"created_at\" < '0001-01-02 00:00+00' or l.\"created_at\" >= '9999-12-31 00:00+00')",
+            "(l.\"created_at\" < '0001-01-01 00:00+00' or l.\"created_at\" >= '10000-01-01 00:00+00')",
         ),
     ],
 )
@@ -151,6 +170,21 @@ def test_what_cannot_be_carried_becomes_null_and_is_kept_as_text(unified, name, 
 def test_text_is_read_as_it_is_and_what_is_like_text_as_text(unified, given, read):
     source = resolve(unified, columns(unified, venue_name=given), refuse_unmapped=False)["games_raw"]
     assert selected(source, "venue_name") == read
+
+
+def test_the_checksum_is_of_the_legacys_own_values(unified):
+    """Not of what is read: columns of the contract's type are hashed as they are, whatever the query makes of them."""
+    source = resolve(unified, columns(unified, season="bigint", temperature="smallint"), refuse_unmapped=False)[
+        "games_raw"
+    ]
+    compared = [column.name for column in compared_columns(RAW["games_raw"])]
+    by_name = dict(zip(compared, source.compared, strict=True))
+    assert source.texts == ("season",)
+    assert by_name["game_date"] == 'l."game_date"'
+    assert by_name["venue_name"] == 'l."venue_name" collate "C"'
+    assert by_name["temperature"] == '(l."temperature")::integer'
+    assert '((l."season")::integer)::text' in by_name["season"]
+    assert set(compared) == {*(c.name for c in source_columns(RAW["games_raw"])), "unmapped"}
 
 
 def test_the_queries_keep_the_filter_of_the_table(unified):

@@ -84,6 +84,17 @@ def test_a_row_without_an_id_is_kept_too():
     assert [json.loads(row)["home_team"] for row in found["row"]] == ["NYY", "BOS"]
 
 
+def test_rows_with_one_id_or_none_keep_what_only_the_row_as_read_knows():
+    whole = factories.rows(TABLE, 3).with_columns(
+        id=pl.Series([4, 4, None], dtype=pl.Int32), home_team=pl.Series(["a", "b", "c"])
+    )
+    origin = whole.with_columns(unfit=pl.Series(["one", "two", "three"]))
+    rejected = whole.with_columns(pl.Series(BROKEN, [["own"]] * 3, pl.List(pl.String))).reverse()
+    found = rejects(rejected, origin=origin)
+    assert found["source_id"].to_list() == [None, "4", "4"]
+    assert [json.loads(row)["unfit"] for row in found["row"]] == ["three", "two", "one"]
+
+
 def test_a_place_that_is_given_stands_for_all_rows():
     found = rejects(spoilt(TABLE), source_table="raw_data.games_raw")
     assert found["source_table"].to_list() == ["raw_data.games_raw"] * 2
