@@ -276,5 +276,7 @@ def _statement_error(sql: str, error: adbc_errors.Error) -> EtlError:
     # NOTE: the driver gives no state where the session itself broke, only libpq's words.
     if state.startswith(("08", "57P")) or (not state and any(word in str(error) for word in _LOST)):
         lost = f"the session was lost: {message}"
-        return DatabaseUnreachable(lost, is_transient=state != _DROPPED, next_step="etl status, then run again")
+        return DatabaseUnreachable(
+            lost, is_transient=state != _DROPPED, next_step="check that the server runs: etl status"
+        )
     return DatabaseFault(f"{message} (in: {head})", sqlstate=state, is_transient=state in _TRANSIENT_STATES)

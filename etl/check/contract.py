@@ -13,6 +13,7 @@ from etl.errors import ContractBroken
 from schemas import Rule, Table
 
 BROKEN = "broken_rules"
+UNFIT = "unfit"  # texts of values that could not be carried; they go with the row, as its id may not tell it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +32,24 @@ class Split:
 def split(frame: pl.DataFrame, table: Table) -> Split:
     """Divide the rows of a frame by the rules of its contract; `broken_rules`, where present, is added to.
 
+    A column `unfit` stays with the rejected rows.
+
     Raises:
         ContractBroken: the frame has not exactly the contract's columns and types.
     """
     body = frame.drop(BROKEN, strict=False)
-    _require_structure(body, table)
+    _require_structure(body.drop(UNFIT, strict=False), table)
     given = frame[BROKEN].fill_null([]) if BROKEN in frame.columns else _no_rules(len(body))
     rules, is_refused = list(table.rules()), given.list.len() > 0
     free = body.filter(~is_refused)
     refused = _marked(body.filter(is_refused), rules, given.filter(is_refused))
     if _all_hold(free, [*rules, *_key_rules(table)]):
-        return Split(free, refused)
+        return Split(free.drop(UNFIT, strict=False), refused)
     # A row that is refused anyway must not take the key from one that is not: values are judged first, keys among
     # the rows that keep them.
     spoilt, kept = _halved(_marked(free, rules, _no_rules(len(free))))
     doubled, valid = _halved(_marked(kept, _key_rules(table), _no_rules(len(kept))))
-    return Split(valid, pl.concat([refused, spoilt, doubled]))
+    return Split(valid.drop(UNFIT, strict=False), pl.concat([refused, spoilt, doubled]))
 
 
 def _halved(marked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

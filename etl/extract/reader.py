@@ -83,7 +83,9 @@ def _typed(error: BaseException) -> EtlError:
     if "permission denied" in lowered:
         return PermissionMissing(message, next_step="grant the reading role SELECT on the legacy tables")
     if _SNAPSHOT_GONE.search(message):
-        return SnapshotLost(f"the snapshot of the source is gone: {message}", next_step="run again")
+        return SnapshotLost(f"the snapshot of the source is gone: {message}", next_step="check that the server runs")
     if any(word in lowered for word in _LOST):
-        return DatabaseUnreachable(f"the session was lost while reading: {message}", next_step="run again")
+        return DatabaseUnreachable(
+            f"the session was lost while reading: {message}", next_step="check that the server runs"
+        )
     return DatabaseFault(f"reading failed: {message}", is_transient=any(word in lowered for word in _TRANSIENT))

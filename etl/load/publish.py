@@ -70,7 +70,7 @@ def publish(
             for sql in _switch(table, target.get(table.full_name), attached.get(table.full_name, []))
         ),
         _entry(run_id, kind, target),
-        f"update audit.runs set status = 'published' where run_id = {run_id}",
+        f"update audit.runs set status = 'published', message = '' where run_id = {run_id}",
     ]
     return _attempt_until(connection, statements, tables, deadline, run_id)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.check.contract import split
+from etl.check.contract import BROKEN, UNFIT, split
 from etl.check.rejects import reject_frame
 from etl.database import Pool
 from etl.errors import ContractBroken
@@ -178,7 +178,7 @@ class Parcel:
         Args:
             name: ``zone.table``.
             frame: the contract's columns except load_id and batch_id, in any order; `broken_rules` where the step
-                itself refuses rows.
+                itself refuses rows, `unfit` where values could not be carried.
             read: source rows that it was made of.
             collapsed: source rows that are told by another row of the frame.
             expected: rows that the table must have; None for a one-to-one table.
@@ -190,7 +190,7 @@ class Parcel:
         table = TABLES[name]
         stamped = frame.with_columns(
             load_id=pl.lit(self.run_id, pl.Int32), batch_id=pl.lit(self.batch_id, pl.Int32)
-        ).select(*table.schema, *(["broken_rules"] if "broken_rules" in frame.columns else []))
+        ).select(*table.schema, *(name for name in (BROKEN, UNFIT) if name in frame.columns))
         halves = split(stamped, table)
         tally = self.tally(name)
         tally.read += read

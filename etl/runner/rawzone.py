@@ -76,9 +76,7 @@ def _take(source: LegacySource, name: str, frame: pl.DataFrame, parcel: Parcel) 
         source_table=source.source_name(name), extracted_at=source.snapshot.taken_at,
         refuse_unmapped=source.refuse_unmapped,
     ).collect()  # fmt: skip
-    accepted = parcel.put(
-        full_name, typed.drop("unfit"), read=len(typed), origin=typed, id_column="id", sentences=_SENTENCES
-    )
+    accepted = parcel.put(full_name, typed, read=len(typed), id_column="id", sentences=_SENTENCES)
     parcel.tally(full_name).seconds += time.perf_counter() - began
     return accepted
 

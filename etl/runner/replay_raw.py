@@ -50,9 +50,7 @@ class PutBack:
 
 def _put(name: str, frame: pl.DataFrame, parcel: Parcel) -> pl.DataFrame:
     typed = frame.with_columns(load_id=pl.lit(parcel.run_id, pl.Int32), batch_id=pl.lit(parcel.batch_id, pl.Int32))
-    return parcel.put(
-        f"raw_data.{name}", typed.drop(UNFIT), read=len(typed), origin=typed, id_column="id", sentences=_SENTENCES
-    )
+    return parcel.put(f"raw_data.{name}", typed, read=len(typed), id_column="id", sentences=_SENTENCES)
 
 
 def read_rejected(

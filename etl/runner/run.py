@@ -141,7 +141,7 @@ def _steadily(step: Step, policy: RetryPolicy, observer: Observer, pool: Pool) -
 def _with_way_on(error: EtlError, run_id: int) -> EtlError:
     """The error, saying how the run is finished where it does not say so itself."""
     if isinstance(error, DatabaseUnreachable | DatabaseFault):
-        error.next_step = f"mend the cause, then: etl run --resume {run_id}"
+        error.next_step = f"{error.next_step or 'mend the cause'}, then: etl run --resume {run_id}"
     return error
 
 

@@ -1,7 +1,7 @@
 """Nothing is written through a pooler that takes sessions apart: the lock would keep nobody out."""
 
 from etl import database
-from etl.analyze.doctor.pooling import REASON, pooled
+from etl.analyze.pooling import REASON, pooled
 from etl.errors import ConfigurationError
 
 

@@ -22,7 +22,6 @@ NEWEST = "run_id = (select max(run_id) from audit.runs)"
 MOMENTS = {
     "as it begins": f"select status = 'running' from audit.runs where {NEWEST}",
     "after its reference tables": f"select count(*) >= 1 from audit.batches where {NEWEST}",
-    "between two batches": f"select count(*) >= 3 from audit.batches where {NEWEST}",
     "while it keys its loads": "select count(*) >= 1 from pg_indexes where schemaname = 'loads' and tablename = "
     "'raw_data_moneylines_raw_' || (select max(run_id) from audit.runs)",
     "as it waits to publish": f"select status = 'filled' from audit.runs where {NEWEST}",
@@ -41,11 +40,11 @@ def place(embedded, tmp_path_factory):
 
 
 @contextmanager
-def begun(url, home):
+def begun(url, home, *options):
     """A real `etl run` in a process of its own, dead at the end in any case."""
     own = {"ETL_LEGACY_URL": url, "ETL_TARGET_URL": url, "ETL_HOME": str(home), "ETL_RUN_BATCH_ROWS": "300"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "etl", "run", "--json", "--workers", "1"],
+        [sys.executable, "-m", "etl", "run", "--json", "--workers", "1", *options],
         env={**os.environ, **own},
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
@@ -78,7 +77,8 @@ def await_free_lock(url):
     until(url, f"select ({LOCK}) = 0", None, lambda: None)
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+# More of them, and closer, are in test_points.py.
+@pytest.mark.parametrize("moment", ["as it begins", "while it keys its loads", "as it waits to publish"])
 def test_readers_of_a_killed_run_keep_what_they_saw_and_the_next_run_takes_over(place, tmp_path, moment):
     await_free_lock(place)
     before, shown, last = seen(place), runs.attached(place), newest(place)
@@ -139,6 +139,30 @@ def test_a_run_that_is_asked_to_stop_says_so_and_changes_nothing(place, tmp_path
         _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "Traceback" not in err
+    assert f"next: etl run --resume {last + 1}" in err
     assert seen(place) == before
     assert scalar(place, f"select status from audit.runs where {NEWEST}") == "interrupted"
     assert scalar(place, f"select count(*) from audit.runs where {NEWEST} and finished_at is not null") == 1
+
+
+def test_an_interrupted_run_is_gone_on_with_where_it_stopped(place, tmp_path):
+    await_free_lock(place)
+    run_id = newest(place)
+    assert scalar(place, f"select status from audit.runs where run_id = {run_id}") == "interrupted"
+    was_in = scalar(place, f"select count(*) from audit.batches where run_id = {run_id}")
+    with begun(place, tmp_path, "--resume", str(run_id)) as process:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err
+    report = json.loads(out)
+    assert (report["run_id"], report["published"]) == (run_id, True)
+    assert report["details"]["resumed"] == {"kept_batches": was_in, "redone_batches": {}}
+    assert {load for _, load in runs.attached(place)} == {str(run_id)}
+    again = subprocess.run(
+        [sys.executable, "-m", "etl", "retry", str(run_id)],
+        env={**os.environ, "ETL_LEGACY_URL": place, "ETL_TARGET_URL": place, "ETL_HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (again.returncode, "there is nothing left to do" in again.stderr) == (2, True)

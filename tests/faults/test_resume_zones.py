@@ -9,6 +9,7 @@ from tests import runs
 from tests.faults import gates
 from tests.servers import execute
 
+BATCH_ROWS = 320
 ONCE = RetryPolicy(attempts=1, base_s=0.01, max_s=0.01)
 LINES, GAMES = "curated.betting_lines_base", "curated.games_complete"
 OWNER = f"(select game_id from {LINES} where id = {gates.ROW})"
@@ -34,11 +35,11 @@ def stopped_place(embedded, stopped):
 
 
 def run(url, **options):
-    return runs.run(url, url, **{"phases": "all", "batch_rows": gates.BATCH_ROWS, "workers": 2} | options)
+    return runs.run(url, url, **{"phases": "all", "batch_rows": BATCH_ROWS, "workers": 2} | options)
 
 
 def resumed(url, **options):
-    return runs.resumed(url, url, 2, batch_rows=gates.BATCH_ROWS, **options)
+    return runs.resumed(url, url, 2, batch_rows=BATCH_ROWS, **options)
 
 
 def in_work(url):
@@ -85,6 +86,21 @@ def test_lines_without_a_game_that_came_are_a_batch_of_their_own(stopped_place):
     added = runs.scalar(stopped_place, planned) - before
     assert added + len(outcome.report.details["resumed"]["redone_batches"]) == 1
     require_like_a_fresh_run(stopped_place)
+
+
+def test_lines_that_came_to_a_run_with_all_its_keys_are_added(place):
+    assert "gate" in run(place, gates=STRICT).error.message
+    assert runs.scalar(
+        place, "select count(*) from pg_constraint where contype = 'f' and conrelid::regclass::text ~ '_2$'"
+    )
+    execute(
+        place,
+        f"""insert into {LINES} select (jsonb_populate_record(l, '{{"id": 90001, "game_id": null}}')).* """
+        f"from {LINES} l where id = 10",
+    )
+    outcome = resumed(place)
+    assert outcome.error is None, outcome.error
+    require_like_a_fresh_run(place)
 
 
 @pytest.fixture

@@ -161,6 +161,29 @@ def test_both_databases_find_the_same_sums(case):
         assert checks[f"{name}: checksum"].expected.startswith(f"{counts[kind]} rows with sum ")
 
 
+def test_rows_that_their_id_does_not_tell_are_rejects_each_with_its_own_values(places):
+    games = "insert into curated.games_complete (id, home_team, away_team, game_date, game_datetime) values "
+    same = "(1, 'X', 'Y', '2024-06-01', '2024-06-01')"
+    url = places["embedded"](
+        *ddl("unified"), LOOSEN,
+        "alter table curated.games_complete drop constraint games_complete_pkey, alter id drop not null, "
+        "alter created_at drop default, alter updated_at drop default",
+        f"{games} {same}, {same}, (1, 'X', 'Y', '2024-06-01', 'infinity'), (1, 'X', 'Y', '2024-06-01', '-infinity'), "
+        "(null, '⚾', '', '2024-06-01', '2024-06-01'), (null, 'ß', '', '2024-06-01', '2024-06-01')",
+    )  # fmt: skip
+    target = places["debian"]()
+    outcome = run(url, target, phases="raw", validate=False)
+    assert outcome.error is None, outcome.error
+    found = rows_of(target, "select source_id, rule, row->>'home_team', row->>'unfit' from audit.rejects")
+    assert sorted(found, key=str) == [
+        ("1", "key_unique", "X", None),
+        ("1", "unfit_value", "X", '{"game_datetime": "-infinity"}'),
+        ("1", "unfit_value", "X", '{"game_datetime": "infinity"}'),
+        (None, "id_present", "ß", None),
+        (None, "id_present", "⚾", None),
+    ]
+
+
 def test_a_legacy_of_another_encoding_is_compared_in_utf8(embedded, places):
     execute(embedded.url("postgres"), "create database exact_latin encoding 'LATIN1' locale 'C' template template0")
     legacy, target = embedded.url("exact_latin"), places["debian"]()

@@ -7,7 +7,7 @@ from etl.errors import ConfigurationError
 from etl.runner.backup import BackupOptions, back_up
 from etl.runner.restore import restore
 from tests import runs
-from tests.postgres.test_doctor_pooling import needs_pgbouncer, pgbouncer, url
+from tests.postgres.test_pooling import needs_pgbouncer, pgbouncer, url
 from tests.runs import scalar
 from tests.servers import execute
 

@@ -55,7 +55,7 @@ def test_a_club_plays_once_a_day_but_for_doubleheaders(seed, season):
     )
     assert days.filter((pl.col("games") > 2) | (pl.col("opponents") > 1)).height == 0
     assert days.filter((pl.col("games") == 2) & (pl.col("gap") < 180)).height == 0
-    assert sides.group_by("one").len()["len"].is_between(140, 165).all()
+    assert sides.group_by("one").len()["len"].is_between(140, 172).all()  # about 162: made-up games come on top
 
 
 @settings(max_examples=20, deadline=None)

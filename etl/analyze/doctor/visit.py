@@ -13,8 +13,8 @@ from etl.analyze.doctor.here import check_here
 from etl.analyze.doctor.judge import judge_connections, judge_server
 from etl.analyze.doctor.path import ZONE as PATH
 from etl.analyze.doctor.path import check_path
-from etl.analyze.doctor.pooling import check_sessions, judge_sessions, trace
 from etl.analyze.doctor.rights import LEGACY, TARGET, check_legacy_rights, check_target_rights
+from etl.analyze.pooling import check_sessions, judge_sessions, trace
 from etl.database import literal
 from etl.errors import DatabaseUnreachable, EtlError, Exit, LegacyMismatch, PermissionMissing
 from etl.extract.layout import Layout

@@ -11,7 +11,7 @@ import pytest
 
 from etl import database
 from etl.analyze.doctor import DoctorRequest, examine_servers, exit_code
-from etl.analyze.doctor.pooling import check_sessions, pooled
+from etl.analyze.pooling import check_sessions, pooled
 from etl.errors import Exit
 from etl.runner.params import load_layout
 from tests.legacy_rows import databases, statements
