@@ -7,12 +7,14 @@ every table that the run wrote, into tables without indexes: the limit of anythi
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import psutil
 
@@ -25,7 +27,8 @@ class Measured:
 
     seconds: float
     memory_mb: float
-    report: dict
+    report: Any
+    told: str = ""
 
 
 def main() -> None:
@@ -48,6 +51,8 @@ def measure(scale: float, *, repeat: int) -> None:
             raw, off = ["--phase", "raw"], {"ETL_RUN_CHECKSUMS": "false"}
             for label, options, given in (("raw phase", raw, {}), ("raw, no sums", raw, off), ("full run", [], {})):
                 compare(label, options, env | given, home, repeat=repeat)
+            switch(env)
+            resume(env)
         finally:
             server.stop(home)
 
@@ -69,25 +74,63 @@ def compare(label: str, options: list[str], env: dict[str, str], home: Path, *, 
     )
 
 
-def etl(arguments: list[str], env: dict[str, str]) -> Measured:
-    began = time.perf_counter()
-    process = psutil.Popen(
-        [sys.executable, "-m", "etl", *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+def switch(env: dict[str, str]) -> None:
+    """How long readers are held up by a publication and by its reversal, and how long the commands take."""
+    published = etl(["run", "--json", "--phase", "raw"], env).report["details"]["publish_lock_seconds"]
+    back = etl(["rollback", "--yes"], env)
+    held_up = re.search(r"held up for (\d+) ms", back.told).group(1)
+    changes = etl(["diff", "--json"], env)
+    print(
+        f"  readers held up: publication {1000 * published:.0f} ms, rollback {held_up} ms "
+        f"(whole command {back.seconds:.2f} s); diff of two loads {changes.seconds:.2f} s",
+        flush=True,
     )
-    peak = 0
-    with process.stdout as out:
-        os.set_blocking(out.fileno(), False)
-        parts = []
+
+
+def resume(env: dict[str, str]) -> None:
+    """A raw phase that is killed halfway and resumed, against one that is not."""
+    arguments = ["run", "--json", "--phase", "raw"]
+    whole = etl(arguments, env)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "etl", *arguments], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    began = time.perf_counter()
+    try:
+        process.wait(timeout=whole.seconds * 0.6)
+        raise SystemExit("the run that was to be killed ended too early")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    first = time.perf_counter() - began
+    run_id = max(run["run"] for run in etl(["history", "--json"], env).report)
+    second = etl(["run", "--json", "--resume", str(run_id), "--phase", "raw"], env)
+    batches = second.report["details"].get("resumed", {}).get("kept_batches", 0)
+    extra = (first + second.seconds) / whole.seconds - 1
+    print(
+        f"  killed after {first:.2f} s, resumed in {second.seconds:.2f} s ({batches} batches kept); whole "
+        f"{whole.seconds:.2f} s: {extra:+.0%}",
+        flush=True,
+    )
+
+
+def etl(arguments: list[str], env: dict[str, str]) -> Measured:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.perf_counter()
+        process = psutil.Popen([sys.executable, "-m", "etl", *arguments], env=env, stdout=out, stderr=err)
+        peak = 0
         while process.poll() is None:
             peak = max(peak, resident(process))
-            parts.append(out.read() or b"")
-            time.sleep(0.05)
-        parts.append(out.read() or b"")
-    seconds = time.perf_counter() - began
-    text = b"".join(parts).decode()
+            time.sleep(0.02)
+        seconds = time.perf_counter() - began
+        text, told = (_read(file) for file in (out, err))
     if process.returncode:
-        raise SystemExit(f"etl {' '.join(arguments)} ended with {process.returncode}\n{text}")
-    return Measured(seconds, peak / 2**20, json.loads(text) if "--json" in arguments else {})
+        raise SystemExit(f"etl {' '.join(arguments)} ended with {process.returncode}\n{text}{told}")
+    return Measured(seconds, peak / 2**20, json.loads(text) if "--json" in arguments else None, told)
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def resident(process: psutil.Popen) -> int:
