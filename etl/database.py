@@ -12,7 +12,7 @@ import adbc_driver_manager as adbc_errors
 import adbc_driver_postgresql.dbapi as adbc
 from adbc_driver_manager.dbapi import Connection as Connection  # noqa: PLC0414 - handed on with its sessions
 
-from etl.errors import DatabaseFault, DatabaseUnreachable, EtlError, PermissionMissing
+from etl.errors import DatabaseBusy, DatabaseFault, DatabaseUnreachable, EtlError, PermissionMissing
 
 CONNECT_TIMEOUT_S = 5
 _OPEN: WeakValueDictionary[str, Connection] = WeakValueDictionary()
@@ -27,6 +27,10 @@ _UNDERSTOOD = {"connect_timeout", "application_name", "options", *_KEEPALIVES}
 # Serialization failure, deadlock, too many connections: another try may well succeed.
 _TRANSIENT_STATES = {"40001", "40P01", "53300"}
 _DROPPED = "57P04"
+_BUSY = re.compile(
+    r"too many (clients|connections)|remaining connection slots|the database system is (starting|shutting|not yet)"
+)
+_FULL = re.compile(r"No space left on device|could not write init file")
 _LOST = (
     "server closed the connection",
     "no connection to",
@@ -262,6 +266,13 @@ def _connect_error(url: str, error: adbc_errors.Error) -> EtlError:
         return DatabaseUnreachable(f"{place} refused the password: {message}", is_transient=False, next_step=step)
     if "does not exist" in message:
         step = "check the database and user names in the DSN, or create them"
+        return DatabaseUnreachable(f"{place}: {message}", is_transient=False, next_step=step)
+    if _BUSY.search(message):
+        return DatabaseBusy(
+            f"{place}: {message}", next_step="wait until it has a session to give, or raise max_connections"
+        )
+    if _FULL.search(message):
+        step = "make room on the server's disk (docs/operations.md, 'The disk is full')"
         return DatabaseUnreachable(f"{place}: {message}", is_transient=False, next_step=step)
     step = "check that the server runs and that host and port are right: pg_isready -d <dsn>"
     return DatabaseUnreachable(f"cannot reach {place}: {message}", next_step=step)

@@ -66,6 +66,10 @@ class DatabaseUnreachable(EtlError):
         self.is_transient = is_transient
 
 
+class DatabaseBusy(DatabaseUnreachable):
+    """A server answered but has no session to give now: it starts, stops, or all its connections are taken."""
+
+
 class SnapshotLost(DatabaseUnreachable):
     """The session that held the snapshot of a run's source is gone: what is in must be verified under a new one."""
 

@@ -110,7 +110,8 @@ def _embedded(settings: Any, home: Path) -> tuple[str, str]:
 def _embedded_urls(home: Path) -> tuple[str, str]:
     from etl import server
 
-    return server.url(home, "legacy"), server.url(home, "target")
+    running = server.require_running(home)
+    return running.legacy_url, running.target_url
 
 
 def ensure_sample(place: Place) -> None:

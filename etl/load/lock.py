@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from etl import database
 from etl.database import Connection, literal
@@ -49,6 +50,12 @@ class RunLock:
             except (DatabaseUnreachable, DatabaseFault):
                 self._connection.close()
                 self._connection = self._take(again=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """The lock is free for the next run."""
@@ -125,8 +132,5 @@ def hold_lock(url: str) -> Iterator[RunLock]:
     Raises:
         LockHeld: another run holds it; the message names its host, pid, number and start.
     """
-    lock = RunLock(url)
-    try:
+    with RunLock(url) as lock:
         yield lock
-    finally:
-        lock.release()

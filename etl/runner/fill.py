@@ -11,7 +11,7 @@ from etl import database
 from etl.analyze import Analysis, analyze
 from etl.check.reconcile import source_check
 from etl.database import Pool
-from etl.errors import EtlError
+from etl.errors import DatabaseBusy, EtlError
 from etl.events import Notice, Observer, PhaseFinished, PhaseStarted
 from etl.extract.legacy import LegacySource, open_legacy
 from etl.extract.plan import Batch
@@ -79,7 +79,7 @@ def fill(request: RunRequest, progress: Progress, observer: Observer, lock: RunL
     """Every row of the request's zones is in its load table, committed batch by batch, keyed and indexed.
 
     Where the source's snapshot is lost halfway, another one is taken, and what is in is verified under it. A source
-    that cannot be reached in the first place is not waited for.
+    that cannot be reached in the first place is not waited for, unless it answers that it is busy.
     """
     failed, most_in = 0, -1
     while True:
@@ -90,7 +90,8 @@ def fill(request: RunRequest, progress: Progress, observer: Observer, lock: RunL
             # Only tries in a row that brought nothing wear patience out.
             failed = 1 if progress.batches_in > most_in else failed + 1
             most_in = max(most_in, progress.batches_in)
-            if failed >= request.retry.attempts or not (error.is_transient and progress.has_source):
+            may_pass = error.is_transient and (progress.has_source or isinstance(error, DatabaseBusy))
+            if failed >= request.retry.attempts or not may_pass:
                 raise
             pause(request.retry, failed, error, told=lambda text: observer.emit(Notice(text, "warning")))
     # NOTE: the snapshot is released before anything is published: where legacy and target are one database, a

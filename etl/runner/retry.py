@@ -35,12 +35,18 @@ class RetryPolicy:
 PATIENT = RetryPolicy()
 
 
+def is_worth_another_try(error: EtlError) -> bool:
+    """Whether the same work may succeed under the same snapshot."""
+    return error.is_transient and not isinstance(error, SnapshotLost)
+
+
 def patiently(
     work: Callable[[], Made],
     policy: RetryPolicy,
     *,
     told: Callable[[str], None],
     stop: threading.Event | None = None,
+    worth: Callable[[EtlError], bool] = is_worth_another_try,
 ) -> Made:
     """What `work` returns, tried again while its faults are transient. It must be safe to do twice.
 
@@ -49,6 +55,7 @@ def patiently(
         policy: how often, how patiently.
         told: is given a sentence before each pause.
         stop: ends a pause at once.
+        worth: which faults may pass.
 
     Raises:
         EtlError: the fault of the last try; a terminal one at once. A lost snapshot is terminal here: see
@@ -58,15 +65,10 @@ def patiently(
         try:
             return work()
         except EtlError as error:
-            if failed >= policy.attempts or not is_worth_another_try(error):
+            if failed >= policy.attempts or not worth(error):
                 raise
             pause(policy, failed, error, told=told, stop=stop)
     raise AssertionError  # count() has no end
-
-
-def is_worth_another_try(error: EtlError) -> bool:
-    """Whether the same work may succeed under the same snapshot."""
-    return error.is_transient and not isinstance(error, SnapshotLost)
 
 
 def pause(

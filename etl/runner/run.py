@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from etl import database
 from etl.analyze import Analysis
 from etl.database import Connection, Pool
-from etl.errors import DatabaseFault, DatabaseUnreachable, EtlError, Exit, Interrupted
+from etl.errors import DatabaseBusy, DatabaseFault, DatabaseUnreachable, EtlError, Exit, Interrupted
 from etl.events import Notice, Observer, RunStarted, Silent
 from etl.load import ddl, ledger, standing
-from etl.load.lock import RunLock, hold_lock
+from etl.load.lock import RunLock
 from etl.report import RunReport, now, to_json
 from etl.runner import finish
 from etl.runner.backup import after_publication, before_run
@@ -49,7 +49,7 @@ def run(request: RunRequest, observer: Observer) -> RunOutcome:
         ConfigurationError: a pooler takes sessions apart.
         BackupFailed: a backup that settings ask for before the run could not be taken.
     """
-    with hold_lock(request.target_url) as lock, database.session(request.target_url, autocommit=True) as connection:
+    with _locked(request, observer) as lock, database.session(request.target_url, autocommit=True) as connection:
         require_whole_sessions(request.target_url)
         before_run(connection, request.target_url, request.backup, observer)
         ddl.ensure_target(connection)
@@ -67,7 +67,7 @@ def resume_run(request: RunRequest, run_id: int, observer: Observer) -> RunOutco
         ResumeRefused: the run has come to its end, or is not what `request` asks for; nothing was touched.
         LockHeld, DatabaseUnreachable, PermissionMissing, ForeignObject: as :func:`run`.
     """
-    with hold_lock(request.target_url) as lock, database.session(request.target_url, autocommit=True) as connection:
+    with _locked(request, observer) as lock, database.session(request.target_url, autocommit=True) as connection:
         require_whole_sessions(request.target_url)
         before_run(connection, request.target_url, request.backup, observer)
         ddl.ensure_target(connection)
@@ -81,6 +81,16 @@ def finish_run(request: RunRequest, run_id: int, lock: RunLock, observer: Observ
     `filling` leaves the loads keyed and indexed, and tallies, relations and read checks in the progress.
     """
     return _backed_up(request, _carry_out(request, run_id, lock, observer, filling), observer)
+
+
+def _locked(request: RunRequest, observer: Observer) -> RunLock:
+    """The target's lock. A server that has no session to give yet is waited for; another run is not."""
+    return patiently(
+        lambda: RunLock(request.target_url),
+        request.retry,
+        told=lambda text: observer.emit(Notice(text, "warning")),
+        worth=lambda error: isinstance(error, DatabaseBusy),
+    )
 
 
 def _carry_out(

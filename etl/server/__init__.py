@@ -5,7 +5,7 @@ imported, because that opens the mode of every folder above the data and above t
 the temporary folder between all users of a machine, and gives a server that recovers from a crash only ten seconds.
 """
 
-from etl.server.door import Server, ServerStatus, default_home, ensure_running, status, stop, url
+from etl.server.door import Server, ServerStatus, default_home, ensure_running, require_running, status, stop, url
 from etl.server.options import ServerOptions
 from etl.server.pgtools import Tools, find_tools
 from etl.server.programs import client_program
@@ -19,6 +19,7 @@ __all__ = [
     "default_home",
     "ensure_running",
     "find_tools",
+    "require_running",
     "status",
     "stop",
     "url",

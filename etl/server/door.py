@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import platformdirs
 
-from etl.errors import ConfigurationError
+from etl.errors import ConfigurationError, DatabaseUnreachable
 from etl.server.account import Account, make_home, require_way_in, server_account
 from etl.server.cluster import SUPERUSER, Cluster, shut_down
 from etl.server.layout import Layout, layout_of
@@ -79,6 +79,22 @@ def ensure_running(home: Path, *, options: ServerOptions) -> Server:
             return _server(layout, started=False)
         started = _start(layout, account, data_name, options)
     return _server(layout, started=started)
+
+
+def require_running(home: Path) -> Server:
+    """The embedded server of `home`, which runs.
+
+    Raises:
+        DatabaseUnreachable: It does not, or there is none.
+    """
+    layout = layout_of(home)
+    if not _running(layout):
+        what = "does not run" if layout.data_dir.is_dir() else "was never started"
+        raise DatabaseUnreachable(
+            f"the embedded PostgreSQL of {layout.home} {what}",
+            next_step="etl db start (or set ETL_LEGACY_URL and ETL_TARGET_URL, if another server is meant)",
+        )
+    return _server(layout, started=False)
 
 
 def stop(home: Path) -> bool:

@@ -1,16 +1,21 @@
 """A run that loses sessions, or its server, on the way: it finishes by itself, and nobody sees a half."""
 
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
+from etl import runner
 from etl.errors import Exit, LockHeld
+from etl.events import Notice
 from etl.load.lock import hold_lock
 from etl.runner import RetryPolicy
 from tests import runs
 from tests.faults import gates
 from tests.faults.gates import COPY, READ
-from tests.servers import debian_server
+from tests.servers import debian_server, execute
 
 QUICK = RetryPolicy(attempts=8, base_s=0.1, max_s=2.0)
 ATTEMPTS = "select batch_id, outcome, error from audit.attempts where run_id = 2 order by batch_id, attempt"
@@ -92,6 +97,43 @@ def test_a_run_that_lost_its_lock_to_another_stops_before_its_next_commit(place)
     assert runs.scalar(place, "select count(*) from audit.batches where run_id = 2 and batch_id >= 2") == 0
     other.__exit__(None, None, None)
     assert runs.resumed(place, place, 2, phases="raw").error is None
+
+
+@dataclass
+class Listener:
+    notices: list[Notice]
+
+    def emit(self, event):
+        if isinstance(event, Notice):
+            self.notices.append(event)
+
+
+@pytest.fixture
+def crowded(embedded):
+    """A role that may have no session, until it is let in."""
+    admin = embedded.url("postgres")
+    execute(admin, "create role crowded login in role postgres connection limit 0")
+    yield lambda: execute(admin, "alter role crowded connection limit -1")
+    execute(admin, "drop role crowded")
+
+
+@pytest.mark.parametrize("side", ["legacy", "target"])
+def test_a_run_waits_for_a_server_that_has_no_session_to_give(place, crowded, side):
+    turned_away = re.sub("//[^@/]*@", "//crowded@", place)
+    urls = (turned_away, place) if side == "legacy" else (place, turned_away)
+    told = []
+    try:
+        with ThreadPoolExecutor(1) as executor:
+            request = runs.request(*urls, phases="raw", retry=QUICK)
+            coming = executor.submit(runner.run, request, Listener(told))
+            while not (told or coming.done()):
+                time.sleep(0.02)
+            crowded()
+            outcome = coming.result(gates.PATIENCE_S)
+        assert outcome.error is None, outcome.error
+        assert "too many connections for role" in told[0].message
+    finally:
+        execute(place, "reassign owned by crowded to postgres", "drop owned by crowded")
 
 
 @pytest.fixture
