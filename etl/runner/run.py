@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from etl import database
@@ -189,6 +190,9 @@ def _publish(request: RunRequest, progress: Progress, connection: Connection, ob
 
 def _ended(pool: Pool, request: RunRequest, progress: Progress, error: EtlError | None) -> RunOutcome:
     """The run's end, entered in the ledger as far as the database still answers."""
+    if error is not None and not progress.tallies:
+        with suppress(EtlError), pool.lend() as connection:  # what is in already, for the report
+            progress.tallies = finish.tally_run(connection, progress.run_id)
     report = RunReport(
         run_id=progress.run_id,
         status=_status(progress, error),
