@@ -1,8 +1,10 @@
 """Publication: readers switch from one set of loads to another, all tables of all zones at once.
 
-Three traps, each measured and each with a test: an attach is not MVCC, so snapshots older than the load's rows must
+Four traps, each measured and each with a test: an attach is not MVCC, so snapshots older than the load's rows must
 be gone first; a lock that waits holds up the readers behind it, so it waits briefly and tries again; contracts grow,
-so a load of an older contract gets its missing columns before it is attached.
+so a load of an older contract gets its missing columns before it is attached; autovacuum works on large loads for
+minutes and yields only to who waits longer than `deadlock_timeout`, so loads are first taken from it, by a lock that
+readers do not notice.
 """
 
 import json
@@ -20,6 +22,7 @@ from schemas import LOADS, TABLES, Table
 _LOCK_NOT_AVAILABLE = "55P03"
 _DEADLOCK = "40P01"
 _POLL_S = 0.05
+_YIELD_MS = 500  # beyond deadlock_timeout, when autovacuum is asked to end: time to do so
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,12 @@ def publish(
     # A table that the map does not name is emptied: an earlier publication is reinstated whole, without later zones.
     tables = [table for name, table in TABLES.items() if name in target or name in attached]
     aligned = _align_loads(connection, [table for table in tables if table.full_name in target], target)
+    loads = sorted(
+        {name for names in attached.values() for name in names}
+        | {load_relation(table, target[table.full_name]) for table in tables if table.full_name in target}
+    )
     statements = [
+        *_take_from_autovacuum(connection, loads),
         f"set local lock_timeout = {options.lock_timeout_ms}",
         f"lock table {', '.join('only ' + identifier(t.zone, t.name) for t in tables)} in access exclusive mode",
         *aligned,  # in the same transaction: whoever reads such a load directly holds it up for as long as may be
@@ -72,11 +80,27 @@ def publish(
         _entry(run_id, kind, target),
         f"update audit.runs set status = 'published', message = '' where run_id = {run_id}",
     ]
-    return _attempt_until(connection, statements, tables, deadline, run_id)
+    relations = [(t.zone, t.name) for t in tables] + [(LOADS, load) for load in loads]
+    return _attempt_until(connection, statements, relations, deadline, run_id)
+
+
+def _take_from_autovacuum(connection: Connection, loads: Sequence[str]) -> list[str]:
+    """Statements that end autovacuum on the loads and keep it away until the commit; who reads is not held up."""
+    if not loads:
+        return []
+    patience = database.scalar(connection, "select setting::int from pg_settings where name = 'deadlock_timeout'")
+    return [
+        f"set local lock_timeout = {int(patience) + _YIELD_MS}",
+        f"lock table {', '.join(f'only {identifier(LOADS, load)}' for load in loads)} in share update exclusive mode",
+    ]
 
 
 def _attempt_until(
-    connection: Connection, statements: Sequence[str], tables: Sequence[Table], deadline: float, run_id: int
+    connection: Connection,
+    statements: Sequence[str],
+    relations: Sequence[tuple[str, str]],
+    deadline: float,
+    run_id: int,
 ) -> float:
     while True:
         began = time.perf_counter()
@@ -86,7 +110,7 @@ def _attempt_until(
             if fault.sqlstate not in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
                 raise
             if time.monotonic() > deadline:
-                raise _in_the_way(run_id, _lock_holders(connection, tables)) from None
+                raise _in_the_way(run_id, _lock_holders(connection, relations)) from None
             # Readers that queued behind the lock go first.
             time.sleep(random.uniform(0.05, 0.3))  # noqa: S311 - jitter
         else:
@@ -175,13 +199,14 @@ def _await_older_snapshots(connection: Connection, raised: Fence, deadline: floa
 
 
 _WHO = (
-    "format('pid %s, user %s%s%s', a.pid, a.usename, ', application ' || nullif(a.application_name, ''), "
+    "format('pid %s, user %s%s%s', a.pid, coalesce(a.usename, a.backend_type), "
+    "', application ' || nullif(a.application_name, ''), "
     "', in a transaction since ' || to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SSOF'))"
 )
 
 
-def _lock_holders(connection: Connection, tables: Sequence[Table]) -> list[str]:
-    names = ", ".join(f"to_regclass({literal(table.full_name)})" for table in tables)
+def _lock_holders(connection: Connection, relations: Sequence[tuple[str, str]]) -> list[str]:
+    names = ", ".join(f"to_regclass({literal(identifier(*relation))})" for relation in relations)
     found = database.rows(
         connection,
         f"select distinct {_WHO} from pg_locks l join pg_stat_activity a on a.pid = l.pid "

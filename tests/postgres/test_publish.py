@@ -237,3 +237,32 @@ def test_a_contract_that_grew_between_two_publications_stands_in_no_way_there_or
     assert scalar(place, "select count(*) from public.lines") == scalar(place, COUNT) == len(old)
     assert roll_back(place, 2, options=OPTIONS).run_id == 2
     assert content(place, LINES) == new
+
+
+@pytest.fixture
+def eager(postgres):
+    """Autovacuum looks for work every second."""
+    admin = postgres.url("postgres")
+    execute(admin, "alter system set autovacuum_naptime = '1s'", "select pg_reload_conf()")
+    yield
+    execute(admin, "alter system reset autovacuum_naptime", "select pg_reload_conf()")
+
+
+def test_autovacuum_on_a_load_gives_way(place, eager):
+    runs.run(place, place, phases="raw", publish=False)
+    load = "loads.raw_data_moneylines_raw_1"
+    slow = (
+        "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, "
+        "autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0"
+    )
+    execute(place, *[f"update {load} set home_ml = home_ml"] * 20, f"alter table {load} set ({slow})")
+    at_work = (
+        "select count(*) from pg_locks l join pg_stat_activity a using (pid) "
+        f"where l.relation = '{load}'::regclass and a.backend_type = 'autovacuum worker'"
+    )
+    deadline = time.monotonic() + 60
+    while not scalar(place, at_work):
+        assert time.monotonic() < deadline, "autovacuum does not begin"
+        time.sleep(0.05)
+    publish_filled(place, 2, options=OPTIONS)
+    assert attached(place) == shows(2)
