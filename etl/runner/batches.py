@@ -133,12 +133,12 @@ def run_batches(context: Context, batches: Sequence[Batch], work: BatchWork) -> 
             except EtlError as error:
                 failures[batch.batch_id] = error
                 context.observer.emit(Notice(f"batch {batch.batch_id} failed: {error.message}", "error"))
-    except BaseException:
-        context.stop.set()
-        raise
     finally:
+        # Whatever ended the loop early: nothing more is begun, and nobody sleeps on between two tries.
+        if not all(future.done() for future in pending):
+            context.stop.set()
         for future in pending:
-            future.cancel()  # only what an interruption left unbegun
+            future.cancel()
     if failures:
         _raise_failed(context, failures, len(batches))
 
